@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: ISC
+#
+# hatlab: `make run` and `make test` do everything, set-up included; `make help` lists the rest.
+
+FLAVOR	?= i386 amd64
+CPUS	?= 1
+SETUP	:= build/.setup-ok
+PYTHON	:= python3
+TOOLS	:= src/tools
+KERNEL	:= $(MAKE) --no-print-directory -s -f src/kernel.mk
+
+# Our own builds (CI) take no warnings; a student's does not stop at one.
+ifdef CI
+export WERROR := -Werror
+endif
+
+# Every flavour asked for must be one that exists.
+BAD := $(filter-out i386 amd64,$(FLAVOR))
+ifneq ($(BAD),)
+$(error hatlab: there is no flavour "$(BAD)": FLAVOR is i386, amd64, or both)
+endif
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:					## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  FLAVOR=i386|amd64 (default both)   CPUS=n   ARGS=\"tunable=value ...\" for the kernel"
+
+.PHONY: run
+run: kernel				## set up, build, boot both kernels on Bochs, compare their page tables with the hardware's
+	@$(PYTHON) $(TOOLS)/compare.py --flavor "$(FLAVOR)" --cpus $(CPUS) --args "$(ARGS)"
+
+.PHONY: test
+test: kernel				## run every test there is; last line: N passed, N failed
+	@$(PYTHON) $(TOOLS)/testall.py
+
+.PHONY: compare
+compare: kernel				## the comparison alone, with all ranges listed
+	@$(PYTHON) $(TOOLS)/compare.py --all --flavor "$(FLAVOR)" --cpus $(CPUS) --args "$(ARGS)"
+
+.PHONY: bench
+bench: kernel				## measure what we promise; writes build/bench.json
+	@$(PYTHON) $(TOOLS)/bench.py
+
+.PHONY: doctor
+doctor:					## name every tool, its version, and what is wrong with it
+	@sh $(TOOLS)/doctor.sh
+
+.PHONY: setup
+setup: $(SETUP)				## install what is missing
+$(SETUP): $(TOOLS)/packages $(TOOLS)/setup.sh
+	@mkdir -p build
+	@sh $(TOOLS)/setup.sh
+	@touch $@
+
+# Several runs in one tree wait for each other's build, not for each other.
+.PHONY: kernel images $(FLAVOR:%=image-%)
+kernel: $(SETUP)			## build the kernels and their GRUB images
+	@flock build/.lock $(MAKE) --no-print-directory -j2 images
+images: $(FLAVOR:%=image-%)
+$(FLAVOR:%=image-%): image-%:
+	@$(KERNEL) FLAVOR=$*
+
+.PHONY: tunables
+tunables: kernel			## list the words of the kernel's command line
+	@$(PYTHON) $(TOOLS)/boot.py --flavor $(firstword $(FLAVOR)) --args help | sed -n 's/^%tunable name=\([^ ]*\) text=/  \1	/p'
+
+.PHONY: clean
+clean:					## remove everything that was built
+	rm -rf build

@@ -1,0 +1,236 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""Measure what this project promises about speed (`make bench`).
+
+Prints name, value, unit, bound and the command with which a person can see the same
+number, and writes build/bench.json: {name: {"value": ..., "unit": ..., "bound": ...}}.
+
+Instruction counts are exact: the same image gives the same number on every machine.
+Seconds are the median of several runs, on this machine, with whatever else it does.
+Exit 1 if a bound is missed or something cannot be measured; with --report-only, only in
+the second case.
+"""
+
+import argparse
+import glob
+import json
+import os
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+RESULT = os.path.join(TOP, "build", "bench.json")
+FLAVORS = ("i386", "amd64")
+WALL_LIMIT = 300.0          # seconds for one command; nothing here should take a tenth
+
+INSTRUCTIONS_BOUND = 25000000
+RUN_BOUND = 4.0
+REBUILD_BOUND = 2.0
+
+
+class Trouble(Exception):
+    """Something could not be measured."""
+
+
+class Row:
+    """One line of the table."""
+
+    def __init__(self, name, unit, bound, command, measure):
+        self.name, self.unit, self.bound = name, unit, bound
+        self.command, self.measure = command, measure
+        self.value, self.trouble, self.detail = None, "", ""
+
+    def fill(self):
+        try:
+            self.value, self.detail = self.measure()
+        except Trouble as trouble:
+            self.trouble = str(trouble)
+
+    def missed(self):
+        return self.value is not None and self.value > self.bound
+
+    def verdict(self):
+        if self.value is None:
+            return "?"
+        return "MISSED" if self.missed() else "ok"
+
+    def shown(self):
+        if self.value is None:
+            return "-"
+        return "{:,}".format(self.value) if isinstance(self.value, int) else "%.2f" % self.value
+
+
+# ------------------------------------------------------------------ running commands
+
+def clean_environment():
+    """As at a person's prompt: not what the make that started us left in there."""
+    env = dict(os.environ)
+    for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "FLAVOR", "CPUS", "ARGS"):
+        env.pop(name, None)
+    return env
+
+
+def run(command):
+    """(seconds, output) of a shell command that must succeed."""
+    began = time.monotonic()
+    process = subprocess.Popen(command, shell=True, cwd=TOP, env=clean_environment(),
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, universal_newlines=True,
+                               errors="replace", start_new_session=True)
+    try:
+        output, _ = process.communicate(timeout=WALL_LIMIT)
+    except subprocess.TimeoutExpired:
+        raise Trouble("`%s` is still running after %g s" % (command, WALL_LIMIT))
+    finally:
+        end_group(process)
+    seconds = time.monotonic() - began
+    if process.returncode != 0:
+        raise Trouble("`%s` exits %d: %s" % (command, process.returncode, last_line(output)))
+    return seconds, output
+
+
+def end_group(process):
+    """Only when it has not ended by itself: the time limit, or Ctrl-C."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def last_line(output):
+    """What names the trouble: boot.py's own line, else the last thing said by anyone but
+    make, which only repeats that something failed."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    telling = [line for line in lines if not re.match(r"make(\[\d+\])?: (Leaving|\*\*\* \[)", line)]
+    named = [line for line in telling if line.startswith("boot: ")]
+    return (named or telling or lines or ["(no output)"])[-1]
+
+
+def median_of(times, prepare, command):
+    """(median seconds, the spread as text) of a command; prepare() is not counted."""
+    seconds = []
+    for _ in range(times):
+        prepare()
+        seconds.append(run(command)[0])
+    return (round(statistics.median(seconds), 3),
+            "median of %d, %.2f to %.2f" % (times, min(seconds), max(seconds)))
+
+
+# ------------------------------------------------------------------- the measurements
+
+def boot_command(flavor):
+    return "python3 src/tools/boot.py --flavor %s --instructions-to kmain" % flavor
+
+
+def instructions(flavor):
+    """Emulated instructions from power-on to kmain: the number on the last line."""
+    _, output = run(boot_command(flavor))
+    numbers = re.findall(r"(?<![\w.])\d[\d,_]*(?![\w.])", last_line(output))
+    if not numbers:
+        raise Trouble("no count of instructions in %r" % last_line(output))
+    return int(re.sub(r"[,_]", "", numbers[-1])), "exact"
+
+
+def nothing():
+    pass
+
+
+def whole_run(times):
+    run("make run")                 # builds what is not built yet
+    return median_of(times, nothing, "make run")
+
+
+def rebuilt_compare(flavor, source, times):
+    command = "make compare FLAVOR=" + flavor
+    run(command)                    # so that only the touched file is left to compile
+    return median_of(times, lambda: os.utime(os.path.join(TOP, source)), command)
+
+
+def some_source():
+    """A file of the HAT, which is what one works on here."""
+    for pattern in ("src/hat/*.c", "solutions/*/*.c", "src/kern/*.c"):
+        files = sorted(glob.glob(os.path.join(TOP, pattern)))
+        if files:
+            return os.path.relpath(files[0], TOP)
+    raise Trouble("there is no .c file to touch in src/hat")
+
+
+def table(times, source):
+    rows = [Row("instructions-to-kmain-" + flavor, "instructions", INSTRUCTIONS_BOUND,
+                boot_command(flavor), lambda flavor=flavor: instructions(flavor))
+            for flavor in FLAVORS]
+    rows.append(Row("make-run", "s", RUN_BOUND, "time make run", lambda: whole_run(times)))
+    for flavor in FLAVORS:
+        rows.append(Row("touch-one-file-and-compare-" + flavor, "s", REBUILD_BOUND,
+                        "touch %s; time make compare FLAVOR=%s" % (source, flavor),
+                        lambda flavor=flavor: rebuilt_compare(flavor, source, times)))
+    return rows
+
+
+# ------------------------------------------------------------------------- the report
+
+def show(row):
+    print("%-36s %12s %-12s %12s  %-6s %s" % (
+        row.name, row.shown(), row.unit, "{:,}".format(row.bound), row.verdict(), row.command))
+    if row.trouble:
+        print("    not measured: " + row.trouble)
+    elif row.detail != "exact":
+        print("    " + row.detail)
+    sys.stdout.flush()
+
+
+def write_result(rows):
+    """What could not be measured is left out: there is no value to compare."""
+    result = {row.name: {"value": row.value, "unit": row.unit, "bound": row.bound}
+              for row in rows if row.value is not None}
+    os.makedirs(os.path.dirname(RESULT), exist_ok=True)
+    fresh = "%s.%d" % (RESULT, os.getpid())
+    with open(fresh, "w") as out:
+        json.dump(result, out, indent=1)
+        out.write("\n")
+    os.replace(fresh, RESULT)
+
+
+def main(argv):
+    parser = argparse.ArgumentParser(description="Measure what hatlab promises about speed.")
+    parser.add_argument("--report-only", action="store_true",
+                        help="a missed bound is shown, but the exit code is 0")
+    parser.add_argument("-n", metavar="TIMES", type=int, default=5,
+                        help="runs of what is timed (default %(default)s)")
+    parser.add_argument("-k", metavar="WORD", default="", help="only rows with WORD in the name")
+    parser.add_argument("--touch", metavar="FILE", help="the .c file that is touched")
+    args = parser.parse_args(argv)
+    if args.n < 1:
+        parser.error("-n must be at least 1")
+    try:
+        rows = [r for r in table(args.n, args.touch or some_source()) if args.k in r.name]
+    except Trouble as trouble:
+        parser.exit(1, "bench: %s\n" % trouble)
+    if not rows:
+        parser.exit(1, "bench: no row has %r in its name\n" % args.k)
+    print("%-36s %12s %-12s %12s  %-6s %s" % ("name", "value", "unit", "bound", "ok", "command"))
+    for row in rows:
+        row.fill()
+        show(row)
+    if not args.k:              # half of it would look like all of it
+        write_result(rows)
+    unmeasured = [row for row in rows if row.value is None]
+    missed = [row for row in rows if row.missed()]
+    print("bench: %d of %d within bounds, %d missed, %d not measured%s" % (
+        len(rows) - len(missed) - len(unmeasured), len(rows), len(missed), len(unmeasured),
+        "" if args.k else "; build/bench.json"))
+    return 1 if unmeasured or (missed and not args.report_only) else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)
