@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: ISC */
+/**
+ * @file
+ * @brief Three levels of 8-byte entries, four of them at the top [SDM3 4.4].
+ */
+#include <hat/hat_md.h>
+#include <sys/debug.h>
+#include <x86/features.h>
+#include <memmap.h>
+
+#define VLP_GROUPS	(PAGESIZE / VLP_SIZE)	/* 128: the kernel's directory pointers and those of 127 CPUs */
+
+extern char boot_pdpt[];
+
+void
+md_mmu_geometry(void)
+{
+	static const uint_t shift[] = { 12, 21, 30, 32 };
+
+	if (!x86_features.pae)
+		panic("this CPU has no physical address extension (PAE)");
+	mmu.num_level = 3;
+	mmu.top_level_count = VLP_NUM_PTES;
+	mmu.pte_size = 8;
+	mmu.max_page_level = 1;
+	mmu.umax_page_level = 1;
+	for (uint_t l = 0; l < NELEM(shift); l++)
+		mmu.level_shift[l] = shift[l];
+}
+
+bool
+md_hat_is_vlp(const struct as *as)
+{
+	(void)as;
+	return (mmu.pae_hat);
+}
+
+/** Group 0 of the page is the kernel's own directory, group c + 1 belongs to CPU c; each is 32-byte aligned for CR3. */
+void
+md_vlp_init(int id, struct hat_cpu_info *hci)
+{
+	uint_t group = id + 1;
+
+	if (!mmu.pae_hat)
+		return;
+	if (group >= VLP_GROUPS)
+		panic("CPU %d: at most %u CPUs fit the page of directory pointers", id, (uint_t)(VLP_GROUPS - 1));
+	hci->hci_vlp_slots = (x86pte_t *)(vlp_page + group * VLP_SIZE);
+	hci->hci_vlp_cr3 = pfn_to_pa(md_boot_top()) + group * VLP_SIZE;
+}
+
+void
+md_vlp_copy_kernel(hat_t *hat)
+{
+	const x86pte_t *kernel = (const x86pte_t *)vlp_page;
+
+	for (int r = 0; r < num_kernel_ranges; r++) {
+		if (kernel_ranges[r].hkr_level != VLP_LEVEL)
+			continue;
+		for (uint_t i = kernel_ranges[r].hkr_start >> LEVEL_SHIFT(VLP_LEVEL); i < VLP_NUM_PTES; i++)
+			hat->hat_vlp_ptes[i] = kernel[i];
+	}
+}
+
+pfn_t
+md_boot_top(void)
+{
+	return (pa_to_pfn((uintptr_t)boot_pdpt - KERNEL_OFFSET));
+}

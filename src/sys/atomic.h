@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: ISC */
+/**
+ * @file
+ * @brief Atomic operations. All are full barriers (spec 8.3); atomic_cas_* return the value found.
+ */
+#ifndef SYS_ATOMIC_H
+#define SYS_ATOMIC_H
+
+#include <sys/types.h>
+
+static inline uint32_t
+atomic_cas_32(volatile uint32_t *p, uint32_t old, uint32_t new)
+{
+	__atomic_compare_exchange_n(p, &old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	return (old);
+}
+
+/** One cmpxchg8b on i386: the CPU must have it, mmu_init() checks. */
+static inline uint64_t
+atomic_cas_64(volatile uint64_t *p, uint64_t old, uint64_t new)
+{
+	return (__sync_val_compare_and_swap(p, old, new));
+}
+
+static inline void *
+atomic_cas_ptr(void *volatile *p, void *old, void *new)
+{
+	__atomic_compare_exchange_n(p, &old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	return (old);
+}
+
+static inline void atomic_inc_32(volatile uint32_t *p) { (void)__atomic_add_fetch(p, 1, __ATOMIC_SEQ_CST); }
+static inline void atomic_dec_32(volatile uint32_t *p) { (void)__atomic_sub_fetch(p, 1, __ATOMIC_SEQ_CST); }
+static inline void atomic_inc_int(volatile int32_t *p) { (void)__atomic_add_fetch(p, 1, __ATOMIC_SEQ_CST); }
+static inline void atomic_dec_int(volatile int32_t *p) { (void)__atomic_sub_fetch(p, 1, __ATOMIC_SEQ_CST); }
+static inline void atomic_add_long(volatile ulong_t *p, long n) { (void)__atomic_add_fetch(p, n, __ATOMIC_SEQ_CST); }
+static inline void atomic_or_long(volatile ulong_t *p, ulong_t bits) { (void)__atomic_or_fetch(p, bits, __ATOMIC_SEQ_CST); }
+static inline void atomic_and_long(volatile ulong_t *p, ulong_t bits) { (void)__atomic_and_fetch(p, bits, __ATOMIC_SEQ_CST); }
+static inline void atomic_or_32(volatile uint32_t *p, uint32_t bits) { (void)__atomic_or_fetch(p, bits, __ATOMIC_SEQ_CST); }
+static inline void atomic_and_32(volatile uint32_t *p, uint32_t bits) { (void)__atomic_and_fetch(p, bits, __ATOMIC_SEQ_CST); }
+static inline ulong_t atomic_swap_long(volatile ulong_t *p, ulong_t v) { return (__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)); }
+static inline uint32_t atomic_swap_32(volatile uint32_t *p, uint32_t v) { return (__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)); }
+static inline void membar(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+
+#endif
