@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: ISC */
+/** @file @brief Free a hat's cached tables, or all of them. */
+#include <hat/htable_impl.h>
+
+static void
+free_cached(hat_t *hat)
+{
+	htable_t *ht;
+
+	while ((ht = hat_cache_get(hat)) != NULL)
+		htable_free(ht);
+}
+
+/** The hat runs nowhere and nobody can find it: no links are cleared, no counts looked at, nothing flushed. */
+static void
+free_linked(hat_t *hat)
+{
+	for (uint_t b = 0; b < hat->hat_num_hash; b++) {
+		htable_t *ht;
+
+		while ((ht = hat->hat_ht_hash[b]) != NULL) {
+			ASSERT(!(ht->ht_flags & HTABLE_SHARED_PFN));	/* C-23: hat_unshare() came first */
+			hat->hat_ht_hash[b] = ht->ht_next;
+			if (ht->ht_next != NULL)
+				ht->ht_next->ht_prev = NULL;
+			htable_free(ht);
+		}
+	}
+}
+
+void
+htable_purge_hat(hat_t *hat)
+{
+	atomic_inc_32(&htable_dont_cache);	/* or each would come straight back */
+	free_cached(hat);
+	atomic_dec_32(&htable_dont_cache);
+	if (hat->hat_flags & HAT_FREEING)
+		free_linked(hat);
+}

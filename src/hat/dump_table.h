@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: ISC */
+/**
+ * @file
+ * @brief The lines of a dump (docs/protocol.md): what the kernel believes, read by the kernel's own route.
+ *
+ * Within one hat the `ht` lines may come in any order, though always the same one for the same tables; who reads them puts
+ * a parent above its children by the `parent` word.
+ */
+#ifndef HAT_DUMP_TABLE_H
+#define HAT_DUMP_TABLE_H
+
+#include <hat/htable.h>
+
+/**
+ * The `hat` line of a hat. A hat without hash chains (hat_ht_hash NULL) is the boot mapper's: it has only hat_htable, and
+ * all tables below are found by their links.
+ */
+void dump_hat_begin(hat_t *hat);
+/** The `ht` line of a table and a line for each run of its entries. The table need not be linked. */
+void dump_table(htable_t *ht);
+/** After a hat's tables: the summary in the shape of Bochs' `info tab`, built from the hat's tables. */
+void dump_hat_end(hat_t *hat);
+
+/** @name The summary by hand: begin, add leaves in ascending order of address, end @{ */
+void dump_range_begin(paddr_t root);
+void dump_range_add(uintptr_t va, uintptr_t size, paddr_t pa);
+void dump_range_end(void);
+/** @} */
+
+/** Physical address of the first entry of a hat's top table. */
+paddr_t dump_root(hat_t *hat);
+
+extern uint_t dump_lines;	/**< lines printed since it was last set to 0: the `lines=` of a checkpoint */
+
+#endif

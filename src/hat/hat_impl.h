@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: ISC */
+/**
+ * @file
+ * @brief Address spaces as the HAT sees them, and what its files share with each other.
+ *
+ * Field letters: [C] constant once the hat is listed, [A] atomic, [L] hat_list_lock, [M] hat_mutex,
+ * [B] the lock of the bucket (htable_lock()).
+ */
+#ifndef HAT_IMPL_H
+#define HAT_IMPL_H
+
+#include <hat/mmu.h>
+#include <sys/cpu.h>
+#include <sys/mutex.h>
+#include <vm/hat.h>
+
+struct htable;
+
+#define VLP_LEVEL	2	/**< level of a top table kept inside the hat */
+#define VLP_NUM_PTES	4	/**< its entries: 4 x 1 GiB */
+#define VLP_SIZE	32	/**< its bytes */
+#define HAT_NLOCKS	8	/**< locks per hat; hat_num_hash is never smaller, so a bucket has one lock */
+#define HAT_MINHASH	16
+
+/** @name hat_flags @{ */
+#define HAT_FREEING	0x01	/**< being destroyed: runs nowhere, no TLB work, no stealing */
+#define HAT_VLP		0x02	/**< the top table is hat_vlp_ptes ("virtual less than physical", spec 1.8) */
+#define HAT_VICTIM	0x04	/**< a stealer looks at it; hat_free_start() waits */
+#define HAT_SHARED	0x08	/**< exports tables: its flushes are everybody's */
+/** @} */
+
+/** One address space. */
+struct hat {
+	kmutex_t	hat_mutex;
+	struct as	*hat_as;	/**< [C] */
+	ulong_t		hat_pages_mapped[MAX_PAGE_LEVEL + 1]; /**< [A] leaves in its own tables, by level (N9) */
+	ulong_t		hat_ism_pgcnt;	/**< [A] 4 KiB pages seen through shared tables (N10) */
+	cpuset_t	hat_cpus;	/**< [A] CPUs that run it: targets of its shootdowns */
+	uint32_t	hat_flags;	/**< [A]; VICTIM and FREEING change under [L] */
+	struct htable	*hat_htable;	/**< [C] top table */
+	struct hat	*hat_next;	/**< [L] the kernel's hat anchors the list and is not on it */
+	struct hat	*hat_prev;	/**< [L] */
+	uint_t		hat_num_hash;	/**< [C] power of two */
+	struct htable	**hat_ht_hash;	/**< [B] chains of all linked tables */
+	struct htable	*hat_ht_cached;	/**< [M] detached tables that still own a zeroed frame */
+	kmutex_t	hat_lock[HAT_NLOCKS]; /**< the bucket locks */
+	x86pte_t	hat_vlp_ptes[VLP_NUM_PTES] ALIGNED(VLP_SIZE); /**< [A] top table of a VLP hat */
+};
+
+#define TOP_LEVEL(hat)	((hat)->hat_flags & HAT_VLP ? (level_t)VLP_LEVEL : mmu.max_level)
+
+/** One range of top-level (or, on i386 with an unaligned kernelbase, level-1) slots that every hat shows (spec 1.5). */
+struct hat_kernel_range {
+	level_t		hkr_level;
+	uintptr_t	hkr_start;
+	uintptr_t	hkr_end;	/**< 0: the end of memory */
+};
+#define NUM_KERNEL_RANGE 2
+extern struct hat_kernel_range kernel_ranges[NUM_KERNEL_RANGE];
+extern int num_kernel_ranges;
+
+/** Per-CPU page windows and VLP tables (spec 1.10). */
+struct hat_cpu_info {
+	kmutex_t	hci_mutex;	/**< owner of this CPU's windows; taken with preemption off */
+	x86pte_t	*hci_vlp_slots;	/**< the four entries that this CPU's MMU uses for a VLP hat; NULL: none */
+	paddr_t		hci_vlp_cr3;	/**< what CR3 holds while it runs one */
+};
+
+/** @name cpu_tlb_info @{ */
+#define TLB_CPU_HALTED	0x1u	/**< idle: nobody waits for it */
+#define TLB_INVAL_ALL	0x2u	/**< must flush everything when it wakes */
+/** @} */
+
+extern kmutex_t hat_list_lock;
+extern kcondvar_t hat_list_cv;
+extern cpuset_t khat_cpuset;		/**< CPUs that are online */
+extern uint64_t use_boot_reserve;	/**< 1 until hat_init_finish() */
+extern uint64_t can_steal_post_boot;	/**< 0 until the first hat_alloc() */
+extern bool khat_running;		/**< false until hat_kern_setup() ends: tables are reached by the boot window */
+extern uintptr_t kpm_vbase;		/**< linear map of RAM; 0: none, page windows are used */
+extern uintptr_t vlp_page;		/**< i386-PAE: the kernel's top frame, mapped; groups of directory pointers */
+
+/**
+ * Drop translations of one address, or all of them (DEMAP_ALL_ADDR), of a hat, on every CPU that may hold one (spec 6).
+ *
+ * FREEING hats are ignored; HAT_SHARED ones count as the kernel's, whole TLB. Idle CPUs are not disturbed, they
+ * flush when they wake. Returns when all others have done it.
+ *
+ * @locks  Needs none, takes none of the HAT's; callers may hold a bucket lock, a mapping list and a window.
+ * @lab{9}
+ */
+void hat_tlb_inval(hat_t *hat, uintptr_t va);
+/** What hat_tlb_inval() does on one CPU, with interrupts off or preemption off: ignored unless it runs that hat. @lab{9} */
+void tlb_demap_local(hat_t *hat, uintptr_t va);
+/** Mark this CPU halted, before it halts. Interrupts off. @lab{9} */
+void tlb_going_idle(void);
+/** Take the mark back after waking and flush everything, global entries too, if that was asked for. Interrupts off. @lab{9} */
+void tlb_service(void);
+/** Copy a VLP hat's four entries to where this CPU's MMU reads them, each in one 8-byte store. Preemption off. @lab{8} */
+void hat_vlp_refresh(hat_t *hat);
+
+/** Run the tables of `hat` on this CPU. Joins the new hat's CPU set before CR3 changes, so that no shootdown is missed. Preemption off; never blocks. */
+void hat_switch(hat_t *hat);
+struct kthread;
+/** The scheduler's side of it: before a thread runs, its hat is made current. */
+void hat_thread_switch(struct kthread *next);
+/** A CPU comes up (its windows, VLP slots, membership in khat_cpuset). The boot CPU's info exists already. */
+void hat_cpu_online(struct cpu *cp);
+
+/**
+ * Leave this CPU's windows as a dump has shown them. A dump reads tables through a window, so what it prints of that
+ * window's own entry is the table that holds it: look at that one last, and the tables at rest are what was printed.
+ */
+void hat_settle_windows(void);
+
+/** CR3 for this hat on this CPU. */
+paddr_t hat_cr3(hat_t *hat);
+
+/** @name Start-up, in this order (spec 8.8) @{ */
+void hat_init(void);
+void hat_kern_alloc(void);
+void hat_kern_setup(void);
+void hat_init_finish(void);
+/** Remove what boot mapped below kernelbase. Called once the other CPUs are up. */
+void clear_boot_mappings(uintptr_t low, uintptr_t high);
+/** @} */
+
+/** A zeroed hat with an empty hash, not listed, no tables. Sleeps for memory. */
+hat_t *hat_create_bare(struct as *as, uint_t nhash);
+/** Give a bare hat's memory back. */
+void hat_destroy_bare(hat_t *hat);
+
+/** Must the running thread live on the HAT's reserves? (spec 2) Asked afresh each time. */
+bool use_hat_reserves(void);
+
+/** Remove one leaf of a held table (spec 8.6). `old` is what was last read there. Counts go down if it was there. */
+struct htable;
+void hat_pte_unmap(struct htable *ht, uint_t entry, uint_t flags, x86pte_t old, void *pte_ptr);
+
+/** Is this slot of this table a copy of the kernel's (spec 10, "copied slot")? */
+bool hat_is_copied_slot(const struct htable *ht, uint_t entry);
+/** VA of the window that the checker alone uses (sys/windows.h). */
+uintptr_t hat_check_window(void);
+
+/** Is it reserved: a page window's PTE or one counted by hat_mempte_setup() (spec 10, "private slot")? */
+bool hat_is_private_slot(const struct htable *ht, uint_t entry);
+
+#endif

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: ISC */
+/**
+ * @file
+ * @brief Page tables as objects: the contracts of labs 2 to 7. Which unit a function belongs to is listed in docs/units.md.
+ *
+ * An htable describes one hardware page table. `ht_busy` counts its holds, `ht_valid_cnt` its valid entries; when both
+ * are 0 the table may go. Holds are owned by threads, by linked children (one each), by sharers, or for ever.
+ *
+ * Locks. Everything about a table in its chain is guarded by *its* lock, htable_lock(hat, base, level), which depends on
+ * that triple only; so does the slot of its parent that links to it. No two such locks are ever held together, and none
+ * while memory is allocated or freed (spec 3.2).
+ *
+ * Field letters: [C] constant while linked, [B] the table's lock, [A] atomic.
+ */
+#ifndef HAT_HTABLE_H
+#define HAT_HTABLE_H
+
+#include <hat/hat_impl.h>
+
+/** @name ht_flags @{ */
+#define HTABLE_VLP		0x01	/**< entries live in the hat (hat_vlp_ptes), no frame */
+#define HTABLE_SHARED_PFN	0x02	/**< the frame belongs to ht_shares */
+/** @} */
+
+/** One page table. */
+typedef struct htable {
+	struct htable	*ht_next;	/**< [B] chain; cached stack: hat_mutex; reserve: its mutex */
+	hat_t		*ht_hat;	/**< [C] owner; NULL in the reserve */
+	uintptr_t	ht_vaddr;	/**< [C] first address it covers, its "base" */
+	level_t		ht_level;	/**< [C] 0 maps 4 KiB pages */
+	uint8_t		ht_flags;	/**< [C] */
+	uint16_t	ht_permanent;	/**< [B] how many of the holds are for ever (spec 4.2): for the checker */
+	int32_t		ht_busy;	/**< [B] holds */
+	struct htable	*ht_prev;	/**< [B] chain only; NULL at its head */
+	volatile int32_t ht_valid_cnt;	/**< [A] valid entries; whoever changes it owns a hold */
+	volatile uint32_t ht_lock_cnt;	/**< [A] locked mappings: forbids stealing */
+	pfn_t		ht_pfn;		/**< [C] frame of the table; PFN_INVALID when VLP or none yet */
+	struct htable	*ht_parent;	/**< [C] table above, which we hold; NULL at the top */
+	struct htable	*ht_shares;	/**< [C] source of a shared frame, which we hold; else NULL */
+} htable_t;
+
+/** Entries of this table that mean something: 4 for a PAE directory, else 512 or 1024. */
+static inline uint_t
+HTABLE_NUM_PTES(const htable_t *ht)
+{
+	if (ht->ht_flags & HTABLE_VLP)
+		return (VLP_NUM_PTES);
+	return (ht->ht_level == mmu.max_level ? mmu.top_level_count : mmu.ptes_per_table);
+}
+
+/** Address of the last 4 KiB page that it can map. Arithmetic may wrap; the top of a 64-bit space has a hole inside. */
+static inline uintptr_t
+HTABLE_LAST_PAGE(const htable_t *ht)
+{
+	if (ht->ht_level == MAX_NUM_LEVEL - 1)
+		return (UINTPTR_MAX & PAGEMASK);
+	return (ht->ht_vaddr - PAGESIZE + ((uintptr_t)(HTABLE_NUM_PTES(ht) - 1) << LEVEL_SHIFT(ht->ht_level)) +
+	    LEVEL_SIZE(ht->ht_level));
+}
+
+/** Base of the table at `level` that covers va. */
+static inline uintptr_t
+htable_base(const hat_t *hat, uintptr_t va, level_t level)
+{
+	return (level == TOP_LEVEL(hat) ? 0 : va & LEVEL_MASK(level + 1));
+}
+
+/** The lock that guards the table at (hat, base, level), whether it exists or not; h = htable_hash() of that triple. */
+static inline kmutex_t *
+htable_lock(hat_t *hat, uint_t h)
+{
+	return (&hat->hat_lock[h & (HAT_NLOCKS - 1)]);
+}
+
+/** Head of the chain that such a table is on. */
+static inline htable_t **
+htable_bucket(hat_t *hat, uint_t h)
+{
+	return (&hat->hat_ht_hash[h & (hat->hat_num_hash - 1)]);
+}
+
+/* ------------------------------------------------------------------ lab 2: finding tables */
+
+/**
+ * Index of the entry of a table that maps an address.
+ * @param va  within the table: asserted
+ * @return    0 ... HTABLE_NUM_PTES(ht) - 1; addresses above the hole need no correction, the mask drops their high bits
+ * @lab{2}
+ */
+uint_t htable_va2entry(uintptr_t va, const htable_t *ht);
+
+/**
+ * First address that an entry of a table maps; the inverse of htable_va2entry().
+ *
+ * In a 64-bit top table the upper half of the entries stands for the addresses above the hole:
+ * entry 256 is 0xffff800000000000.
+ * @param entry  below HTABLE_NUM_PTES(ht): asserted
+ * @inv{L9}
+ * @lab{2}
+ */
+uintptr_t htable_e2va(const htable_t *ht, uint_t entry);
+
+/**
+ * Hash of (hat, base, level), the same for ever: it chooses both the chain and the lock.
+ *
+ * Tables of one process should spread: neighbours at one level, and the tables of different levels over one address,
+ * fall into different buckets.
+ * @param base  htable_base() of some address
+ * @inv{S3}
+ * @lab{2}
+ */
+uint_t htable_hash(const hat_t *hat, uintptr_t base, level_t level);
+
+/**
+ * The linked table with this base and level in the chain of hash h, or NULL. No hold is taken.
+ * @locks  htable_lock(hat, h) held: asserted.
+ * @lab{2}
+ */
+htable_t *htable_chain_find(hat_t *hat, uint_t h, uintptr_t base, level_t level);
+
+/**
+ * Find the table that translates an address at one level, and hold it.
+ *
+ * A held table stays linked and keeps its frame, whatever other CPUs do, until htable_release().
+ * @param va     any address
+ * @param level  0 ... TOP_LEVEL(hat): asserted
+ * @return       the table with one more hold; NULL: none built yet, or va is outside (4 GiB and above in a VLP hat)
+ * @locks        Takes and drops the table's lock; call with none held.
+ * @lab{2}
+ */
+htable_t *htable_lookup(hat_t *hat, uintptr_t va, level_t level);
+
+/**
+ * One more hold on a table known through a mapping list.
+ * @pre    the mapping-list lock of a page that the table maps is held, which keeps the table linked
+ * @locks  Takes and drops the table's lock. DEBUG: asserts that the table is in its chain.
+ * @lab{2}
+ */
+void htable_acquire(htable_t *ht);
+
+/**
+ * The lowest table over an address, up to a level, and its entry there.
+ * @param entryp,ptep  if not NULL: index and current value (perhaps invalid or a link); untouched when nothing is found
+ * @param level        at most mmu.max_page_level: asserted
+ * @return             the table, held, or NULL
+ * @lab{2}
+ */
+htable_t *htable_getpte(hat_t *hat, uintptr_t va, uint_t *entryp, x86pte_t *ptep, level_t level);
+
+/**
+ * The table that maps the page at an address, whatever its size.
+ * @param entryp  if not NULL, receives the index, even when the entry turns out not to be a leaf
+ * @return        the table, held; NULL when va is not mapped
+ * @lab{2}
+ */
+htable_t *htable_getpage(hat_t *hat, uintptr_t va, uint_t *entryp);
+
+/* ------------------------------------------------------------------ lab 3: building the tree */
+
+/**
+ * Find or build the table over an address at a level, with all tables above it.
+ *
+ * Built top down; each new table is linked into its parent before it can be found, both under its own lock. The
+ * creator's hold on a parent passes to the new child. When two CPUs race, one table wins and the loser's is freed.
+ * @param level   0 ... TOP_LEVEL(hat), panics otherwise (facts: function, level)
+ * @param shared  NULL, or the source whose frame a table built at `level` shows (held by the caller)
+ * @return        the table with one hold for the caller. Never NULL: memory is stolen or waited for
+ * @pre           no large page covers va above `level`
+ * @locks         None held by the caller; none held while memory is allocated.
+ * @inv{S5} @inv{L1} @inv{N3}
+ * @lab{3}
+ * @watch         `info tab` before and after; a four-level path appears entry by entry
+ */
+htable_t *htable_create(hat_t *hat, uintptr_t va, level_t level, htable_t *shared);
+
+/* ------------------------------------------------------------------ lab 4: letting go */
+
+/**
+ * Give back one hold. The last hold on an empty table frees it (unless the table is worth keeping, spec 4.5), then the
+ * same is done to its parent, and so on upward, by iteration; last, a share source gets its hold back.
+ * @param ht     NULL is accepted
+ * @locks        Takes one table lock after another; call with none held and no window mapped.
+ * @inv{N3} @inv{N8}
+ * @lab{4}
+ */
+void htable_release(htable_t *ht);
+
+/**
+ * Free the cached tables of a hat; of a FREEING hat also every linked one, without looking at counts or links.
+ * @lab{4}
+ */
+void htable_purge_hat(hat_t *hat);
+
+/* ------------------------------------------------------------------ lab 5: walking */
+
+/**
+ * The next mapped page of [*vap, eaddr), in ascending order, leaves of any size.
+ *
+ * Start with *htp = NULL. On success *htp is a held table, *vap the start of the page (which may lie below the address
+ * asked for, inside a large page) and the result its entry. Advance *vap by LEVEL_SIZE((*htp)->ht_level) and call again
+ * with the same *htp: the hold travels in and out. On failure 0, *htp = NULL, *vap = 0. Who stops early releases *htp.
+ *
+ * Every leaf that exists throughout the call is reported exactly once, on both sides of the hole, never inside it.
+ * @param eaddr  above *vap: asserted; HTABLE_WALK_TO_END: no limit (user hats: kernelbase, VLP hats of a 64-bit kernel: 4 GiB)
+ * @inv{D8}
+ * @lab{5}
+ */
+x86pte_t htable_walk(hat_t *hat, htable_t **htp, uintptr_t *vap, uintptr_t eaddr);
+
+/* ------------------------------------------------------------------ lab 6: inheriting from boot */
+
+/** Create the object cache of htables, with htable_reap() as its reclaim callback. @lab{6} */
+void htable_init(void);
+/** Boot only: put `count` + HTABLE_RESERVE_AMOUNT fresh objects into the reserve; asserts use_boot_reserve. @lab{6} */
+void htable_initial_reserve(uint_t count);
+/** Give what the reserve has above htable_reserve_amount back to the object cache, unless this thread lives on it. @lab{6} */
+void htable_adjust_reserve(void);
+
+/**
+ * Describe a table that boot built, and all tables below it, by htables; nothing is moved.
+ *
+ * Counts what it finds (ht_valid_cnt, hat_pages_mapped, active_ptables), claims the frames (locked shared, reserved),
+ * checks each link bit for bit, and keeps its hold for ever on tables that reach kernelbase or beyond.
+ * @param base    first address; @param level  of this table; @param parent NULL for the top table, which becomes hat_htable
+ * @param pfn     its frame
+ * @pre           the window it uses (spec 1.10 route 1) shows one table at a time: each nested call moves it
+ * @par Panics    the reserve is empty; a frame has no page or cannot be reserved; a link has other bits (facts: value, table, index)
+ * @inv{N4} @inv{N9} @inv{N13} @inv{L1}
+ * @lab{6}
+ */
+void htable_attach(hat_t *hat, uintptr_t base, level_t level, htable_t *parent, pfn_t pfn);
+
+/* ------------------------------------------------------------------ lab 7: running out */
+
+/** Reclaim callback of the htable cache: returns frames for good, cached tables first, then empty, then live ones. @lab{7} */
+void htable_reap(void *arg);
+
+/** @name Statistics (DEBUG), all bumped atomically @{ */
+struct hatstats {
+	volatile ulong_t hs_reap_attempts, hs_reaped, hs_steals, hs_ptable_allocs, hs_ptable_frees;
+	volatile ulong_t hs_htable_rgets, hs_htable_rputs, hs_htable_shared, hs_htable_unshared;
+	volatile ulong_t hs_adopted, hs_tlb_inval_delayed;
+};
+extern struct hatstats hatstat;
+#ifdef DEBUG
+#define HATSTAT_INC(f)	atomic_add_long(&hatstat.f, 1)
+#else
+#define HATSTAT_INC(f)	((void)0)
+#endif
+/** @} */
+
+#define HTABLE_RESERVE_AMOUNT	200	/**< added to the boot reserve */
+extern uint64_t htable_reserve_amount;	/**< steady size of the reserve */
+extern uint_t htable_reserve_cnt;
+extern volatile uint32_t active_ptables; /**< frames that are page tables */
+
+#endif

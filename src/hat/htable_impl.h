@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: ISC */
+/**
+ * @file
+ * @brief Hooks between the units of the htable layer: not part of the HAT's API ("static" in the specification).
+ */
+#ifndef HAT_HTABLE_IMPL_H
+#define HAT_HTABLE_IMPL_H
+
+#include <hat/htable.h>
+#include <hat/x86pte.h>
+#include <sys/atomic.h>
+#include <sys/kmem.h>
+
+/* Shared state, all of it defined in state.c: units own no globals. */
+extern kmem_cache_t *htable_cache;
+extern kmutex_t htable_reserve_mutex;
+extern htable_t *htable_reserve_pool;	/**< stack through ht_next, under htable_reserve_mutex */
+extern volatile uint32_t htable_dont_cache; /**< non-zero: released tables are really freed */
+extern uint64_t htable_steal_passes;
+extern uint64_t force_steal;		/**< DEBUG: every (n+1)-th request for a frame fails */
+extern volatile uint32_t ptable_cnt;	/**< DEBUG: counts towards it */
+
+/**
+ * Put a table at the head of the chain of hash h.
+ * @locks  htable_lock(ht_hat, h) held: asserted; ht_prev must be NULL.
+ * @inv{S2}
+ * @lab{3}
+ */
+void htable_chain_insert(htable_t *ht, uint_t h);
+/** Take it out again, and leave its links NULL. Same lock. @inv{S2} @lab{4} */
+void htable_chain_remove(htable_t *ht, uint_t h);
+
+/**
+ * A private table: all fields set, ht_busy 1, entries zero, not linked. Never fails (it falls back, waits, or panics in boot).
+ *
+ * Tried in this order: the hat's cached stack (already zero, never zeroed again), an object and a frame, the fallback.
+ * "Bare" tables (the top of a VLP hat, shared ones) have no frame of their own and never come from the cache.
+ * @param vaddr   htable_base() already
+ * @param level   0 ... TOP_LEVEL(hat), panics otherwise
+ * @param shared  as for htable_create()
+ * @locks  None held.
+ * @lab{3}
+ */
+htable_t *htable_alloc(hat_t *hat, uintptr_t vaddr, level_t level, htable_t *shared);
+
+/**
+ * Make the parent's slot for vaddr point at a new table.
+ *
+ * The parent's count is raised first, so that it never understates. TLB: spec section 6.
+ * @locks  The new table's own lock held; the parent held (ht_busy > 0).
+ * @par Panics  the slot holds anything but 0 or a lone PT_REF (facts: slot was not empty, value)
+ * @inv{L1} @inv{N1}
+ * @lab{3}
+ */
+void link_ptp(htable_t *higher, htable_t *new, uintptr_t vaddr);
+
+/**
+ * Clear the parent's slot for a table that is empty and unused, flush (spec section 6), and lower the parent's count last.
+ * @locks  The old table's own lock held; the parent held.
+ * @par Panics  the slot is not bit for bit our link (facts: found, expected)
+ * @inv{L1} @inv{N1}
+ * @lab{4}
+ */
+void unlink_ptp(htable_t *higher, htable_t *old, uintptr_t vaddr);
+
+/**
+ * Give a private or unlinked table up: to the hat's cached stack (all zero, with its frame), or frame and object for good.
+ * A shared table's frame and its hold on the source are the caller's business. No lock held.
+ * @lab{4}
+ */
+void htable_free(htable_t *ht);
+
+/** Pop a table off the hat's cached stack; NULL when it is empty. Takes hat_mutex. @inv{F5} @lab{4} */
+htable_t *hat_cache_get(hat_t *hat);
+/** Push a table with an all-zero frame. Takes hat_mutex. @inv{F5} @lab{4} */
+void hat_cache_put(hat_t *hat, htable_t *ht);
+
+/**
+ * First valid entry of a held table at or after *vap (rounded down to an entry), below eaddr.
+ * @param vap  in: within the table; out: address of the entry, or, with result 0, the first one not looked at (0: wrapped)
+ * @return     the entry, loaded whole, or 0
+ * @lab{5}
+ */
+x86pte_t htable_scan(htable_t *ht, uintptr_t *vap, uintptr_t eaddr);
+
+/** Push an object without a frame. Takes htable_reserve_mutex. @inv{F6} @inv{N12} @lab{6} */
+void htable_put_reserve(htable_t *ht);
+/** Pop one: ht_hat NULL, ht_pfn PFN_INVALID, the rest arbitrary; NULL when empty. @lab{6} */
+htable_t *htable_get_reserve(void);
+/**
+ * An htable object without a frame (ht_pfn PFN_INVALID): from the reserve for those who live on it, else from the object
+ * cache, filling the reserve first when it is low (spec 4.7 rule 3). NULL when nothing can be had. No lock held.
+ * @lab{6}
+ */
+htable_t *htable_object_get(void);
+/** Give one back: to the reserve when this thread lives on it or it is low, else to the cache, trimming the reserve. @lab{6} */
+void htable_object_put(htable_t *ht);
+
+/**
+ * A frame for a page table: private, locked shared, reserved, contents arbitrary; PFN_INVALID when memory is short
+ * (freemem at throttlefree or below, unless the thread is T_NOMEMWAIT) or on injected failure. Never sleeps; no lock held.
+ * @inv{N13} @inv{F3}
+ * @lab{7}
+ */
+pfn_t ptable_alloc(uintptr_t seed);
+/** Give it back: nothing links to it, no TLB can use it. May block; no lock held. Panics when the frame has no page. @lab{7} */
+void ptable_free(pfn_t pfn);
+/**
+ * What htable_alloc() does when no object or frame could be had: ask caches to give back, steal, wait, retry.
+ * @param bare  the table needs no frame
+ * @return      an object (with a frame unless bare). Panics only while stealing is not possible yet (facts: function)
+ * @lab{7}
+ */
+htable_t *htable_alloc_fallback(hat_t *hat, bool bare);
+/** Take up to cnt tables from user hats, cached, empty, then live ones; unlinked, ht_hat NULL, frames kept. @lab{7} */
+htable_t *htable_steal(uint_t cnt);
+
+/** Set up a new table's share: flag, frame, source (spec 7.5 step 9); the hold on the source comes with linking. @lab{8} */
+void htable_share_init(htable_t *ht, htable_t *source);
+/** The new shared table has been linked: take its hold on the source. @lab{8} */
+void htable_share_hold(htable_t *source);
+
+/** Must this parent's slot changes reach CPUs by a CR3 reload (a VLP top, the kernel's PAE directory; spec 6)? */
+bool htable_is_directory(const htable_t *higher);
+
+#endif
