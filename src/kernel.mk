@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: ISC
+#
+# One kernel image. Called by the top Makefile, once for each image wanted:
+#
+#   FLAVOR=i386|amd64   which kernel
+#   IMAGE=name          a directory of its own, build/$(FLAVOR)-name, for anything but the plain image
+#   UNITS="f=path ..."  plain link with these files instead of the reference for the units named
+#   TRIAL="copy:unit=path ..."  trial link (src/trial.mk)
+#   KERNELBASE=0x...    i386 only
+#   CC=gcc|clang, WERROR=-Werror, DEBUG=1|0
+
+FLAVOR	?= amd64
+IMAGE	?=
+DEBUG	?= 1
+B	:= build/$(FLAVOR)$(if $(IMAGE),-$(IMAGE))
+
+OBJCOPY	?= objcopy
+CFLAGS_i386	:= -m32 -march=i686
+CFLAGS_amd64	:= -m64 -mcmodel=kernel -mno-red-zone
+LDFLAGS_i386	:= -m elf_i386
+LDFLAGS_amd64	:= -m elf_x86_64
+
+CPPFLAGS := -nostdinc -Isrc -Isrc/$(FLAVOR) -I. $(if $(filter 1,$(DEBUG)),-DDEBUG) \
+	$(if $(KERNELBASE),-DKERNELBASE_PARAM=$(KERNELBASE))
+CFLAGS	:= -std=gnu11 -ffreestanding -O2 -g -fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-pic \
+	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-strict-aliasing -mno-sse -mno-mmx -mno-80387 \
+	-Wall -Wextra $(WERROR) $(CFLAGS_$(FLAVOR))
+LDFLAGS	:= $(LDFLAGS_$(FLAVOR)) -nostdlib -static -z max-page-size=4096 -z noexecstack --no-warn-rwx-segments --build-id=none
+
+SRCS	:= $(wildcard src/boot/*.[cS] src/$(FLAVOR)/*.[cS] src/x86/*.[cS] src/kern/*.[cS] src/vm/*.[cS] src/hat/*.[cS] \
+	src/check/*.[cS] src/monitor/*.[cS] labs/*/checks.c)
+SRCS	:= $(filter-out %.lds.S src/$(FLAVOR)/trial_dispatch.S,$(SRCS))
+
+# The units: lab/file pairs from the table; each comes from solutions/ unless UNITS names another file for it.
+UNIT_FILES := $(shell awk '!/^\#/ && NF { print $$1 "/" $$2 ".c" }' src/hat/units | sort -u) lab7-running-out/htable_reap.c
+UNIT_SRCS := $(foreach u,$(UNIT_FILES),$(or $(patsubst $(basename $(notdir $u))=%,%,$(filter $(basename $(notdir $u))=%,$(UNITS))),solutions/$u))
+UNIT_OBJS := $(patsubst %.c,$(B)/%.o,$(UNIT_SRCS))
+
+OBJS	:= $(patsubst %,$(B)/%.o,$(basename $(SRCS)))
+
+all: $(B)/hatlab.iso
+
+-include src/trial.mk
+ALL_OBJS := $(OBJS) $(if $(TRIAL),$(filter-out $(TRIAL_REPLACED),$(UNIT_OBJS)) $(TRIAL_OBJS),$(UNIT_OBJS))
+
+$(B)/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+$(B)/%.o: %.S $(B)/flags
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -D__ASSEMBLER__ -MMD -MP -c -o $@ $<
+$(B)/kernel.lds: src/boot/kernel.lds.S $(B)/flags
+	$(CC) $(CPPFLAGS) -D__ASSEMBLER__ -E -P -x c -MMD -MP -MT $@ -o $@ $<
+
+# Linked twice: the symbol table of the first link is put into the second, behind everything whose address matters.
+LINK = ld $(LDFLAGS) -T $(B)/kernel.lds -o
+$(B)/symtab0.S: src/tools/symtab.awk $(B)/flags
+	awk -f $< /dev/null >$@
+$(B)/symtab0.o: $(B)/symtab0.S
+	$(CC) $(CFLAGS) -c -o $@ $<
+$(B)/kernel.elf: $(ALL_OBJS) $(B)/kernel.lds $(B)/symtab0.o src/tools/symtab.awk
+	$(LINK) $(B)/first.elf $(ALL_OBJS) $(B)/symtab0.o
+	nm -n $(B)/first.elf | awk -f src/tools/symtab.awk >$(B)/symtab.S
+	$(CC) $(CFLAGS) -c -o $(B)/symtab.o $(B)/symtab.S
+	$(LINK) $(B)/full.elf $(ALL_OBJS) $(B)/symtab.o
+	$(OBJCOPY) --strip-debug $(B)/full.elf $@.tmp
+	mv $@.tmp $@
+
+# What GRUB loads has no symbols at all: it would read them too, at ten instructions a byte.
+$(B)/kernel.boot: $(B)/kernel.elf
+	$(OBJCOPY) --strip-all $< $@
+
+$(B)/hatlab.iso: $(B)/kernel.boot src/tools/hatlab/image.py src/tools/mkimage.py
+	python3 src/tools/mkimage.py -o $@ $<
+
+# Everything depends on the flags that it was built with.
+$(B)/flags: FORCE
+	@mkdir -p $(B)
+	@echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(UNITS) $(TRIAL)' | cmp -s - $@ || \
+		echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(UNITS) $(TRIAL)' >$@
+FORCE:
+.PHONY: all FORCE
+.DELETE_ON_ERROR:
+
+-include $(ALL_OBJS:.o=.d) $(B)/kernel.d
