@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: ISC
+"""The host side of hatlab: everything that runs beside Bochs, none of it inside the kernel.
+
+Read in this order:
+
+    bochs_out   what Bochs' debugger prints, taken apart
+    protocol    what the kernel prints, taken apart (docs/protocol.md)
+    walk        page tables, from raw bytes
+    symbols     addresses to names
+    image       a bootable CD from a kernel
+    bochs       one run of Bochs and its debugger
+    run         boot a kernel to its end
+    compare     the three witnesses, side by side
+"""

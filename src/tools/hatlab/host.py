@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: ISC
+"""Where things are on this computer, and how to say that one is missing."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+TOOLS = ROOT / "src" / "tools"
+BUILD = ROOT / "build"
+FLAVORS = ("amd64", "i386")
+
+
+class HostError(Exception):
+    """Something on this side is missing or wrong.  The text is one clear line for the user."""
+
+
+def kernel_path(flavor: str) -> Path:
+    return BUILD / flavor / "kernel.elf"
+
+
+def run_tool(command: list[str], missing: str) -> None:
+    """Run a build tool quietly; its absence or failure becomes one line."""
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    except FileNotFoundError:
+        raise HostError(f"{command[0]} is not installed ({missing})") from None
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise HostError(f"{command[0]} failed: {said[-1] if said else 'exit code %d' % done.returncode}")
+
+
+def end_with_parent() -> None:
+    """Should our parent be killed, this process gets SIGTERM (Linux)."""
+    try:
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+    except (ImportError, OSError, AttributeError):
+        pass
+
+
+def main(command) -> None:
+    """Run a command's `main(argv) -> exit code`, with one line on standard error when it cannot do its work."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        sys.exit(command(sys.argv[1:]))
+    except HostError as error:
+        print(f"{Path(sys.argv[0]).stem}: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print(f"{Path(sys.argv[0]).stem}: interrupted", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(141)
