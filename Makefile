@@ -20,6 +20,8 @@ ifneq ($(BAD),)
 $(error hatlab: there is no flavour "$(BAD)": FLAVOR is i386, amd64, or both)
 endif
 
+WHICH	:= $(if $(word 2,$(FLAVOR)),both,$(FLAVOR))
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -30,7 +32,7 @@ help:					## this list
 
 .PHONY: run
 run: kernel				## set up, build, boot both kernels on Bochs, compare their page tables with the hardware's
-	@$(PYTHON) $(TOOLS)/compare.py --flavor "$(FLAVOR)" --cpus $(CPUS) --args "$(ARGS)"
+	@$(PYTHON) $(TOOLS)/compare.py --flavor $(WHICH) --cpus $(CPUS) --args "$(ARGS)"
 
 .PHONY: test
 test: kernel				## run every test there is; last line: N passed, N failed
@@ -38,7 +40,7 @@ test: kernel				## run every test there is; last line: N passed, N failed
 
 .PHONY: compare
 compare: kernel				## the comparison alone, with all ranges listed
-	@$(PYTHON) $(TOOLS)/compare.py --all --flavor "$(FLAVOR)" --cpus $(CPUS) --args "$(ARGS)"
+	@$(PYTHON) $(TOOLS)/compare.py --all --flavor $(WHICH) --cpus $(CPUS) --args "$(ARGS)"
 
 .PHONY: bench
 bench: kernel				## measure what we promise; writes build/bench.json
@@ -58,14 +60,14 @@ $(SETUP): $(TOOLS)/packages $(TOOLS)/setup.sh
 # Several runs in one tree wait for each other's build, not for each other.
 .PHONY: kernel images $(FLAVOR:%=image-%)
 kernel: $(SETUP)			## build the kernels and their GRUB images
-	@flock build/.lock $(MAKE) --no-print-directory -j2 images
+	@+flock build/.lock $(MAKE) --no-print-directory -j2 images
 images: $(FLAVOR:%=image-%)
 $(FLAVOR:%=image-%): image-%:
-	@$(KERNEL) FLAVOR=$*
+	@+$(KERNEL) FLAVOR=$*
 
 .PHONY: tunables
 tunables: kernel			## list the words of the kernel's command line
-	@$(PYTHON) $(TOOLS)/boot.py --flavor $(firstword $(FLAVOR)) --args help | sed -n 's/^%tunable name=\([^ ]*\) text=/  \1	/p'
+	@$(PYTHON) $(TOOLS)/boot.py --flavor $(firstword $(FLAVOR)) --args help | sed -n 's/^%tunable name=\([^ ]*\) value=\([^ ]*\) text=/  \1=\2	/p'
 
 .PHONY: clean
 clean:					## remove everything that was built

@@ -71,7 +71,7 @@ $(B)/kernel.boot: $(B)/kernel.elf
 	$(OBJCOPY) --strip-all $< $@
 
 $(B)/hatlab.iso: $(B)/kernel.boot src/tools/hatlab/image.py src/tools/mkimage.py
-	python3 src/tools/mkimage.py -o $@ $<
+	python3 src/tools/mkimage.py -o $@ $< >/dev/null
 
 # Everything depends on the flags that it was built with.
 $(B)/flags: FORCE

@@ -77,8 +77,12 @@ md_copy_fault:
 	pushq	%rbp			/* a frame, so that a backtrace from here is whole */
 	movq	%rsp, %rbp
 	movq	%rdx, %rcx
+	shrq	$3, %rcx			/* eight bytes at a time, then the rest */
 	cld
 md_copy_fault_start:
+	rep movsq
+	movq	%rdx, %rcx
+	andq	$7, %rcx
 	rep movsb
 md_copy_fault_end:
 	movl	$1, %eax

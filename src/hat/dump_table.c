@@ -12,12 +12,13 @@
 #include <sys/string.h>
 #include <sys/tunable.h>
 
-#define DUMP_MAXENTRIES	1024
+#define DUMP_MAXENTRIES	2048	/* of all tables from the top to one page: 4 x 512, or 2 x 1024 */
 
 uint_t dump_lines;
 
-/* One table at a time. Not on the stack, which it would half fill. */
-static x86pte_t dump_entries[DUMP_MAXENTRIES];
+/* One table of each level at a time. Not on the stack, which a single one would half fill. */
+static x86pte_t dump_buffer[DUMP_MAXENTRIES];
+static x86pte_t *dump_entries = dump_buffer;	/* those of the table that dump_table() prints */
 
 static uint64_t dump_drop;
 static uint64_t dump_seen;
@@ -105,6 +106,7 @@ read_entries(htable_t *ht)
 	uint_t n = HTABLE_NUM_PTES(ht);
 	char *p = x86pte_access_pagetable(ht, 0);
 
+	dump_entries = &dump_buffer[ht->ht_level * mmu.ptes_per_table];
 	for (uint_t i = 0; i < n; i++)
 		dump_entries[i] = pte_load(PT_INDEX_PTR(p, i));
 	x86pte_release_pagetable(ht);
@@ -248,7 +250,7 @@ dump_table(htable_t *ht)
 
 	ht_line(ht);
 	for (uint_t i = 0; i < n; )
-		i = entry_line(ht, i, n);
+		i = dump_entries[i] == 0 && !is_copy(ht, i) ? i + 1 : entry_line(ht, i, n);
 }
 
 /* ------------------------------------------------------------------ merging */
@@ -318,8 +320,10 @@ find_child(htable_t *ht, uint_t entry, x86pte_t e, htable_t *child)
 	htable_t *found;
 
 	if (is_boot(ht->ht_hat)) {
-		*child = (htable_t){ .ht_hat = ht->ht_hat, .ht_vaddr = va, .ht_level = ht->ht_level - 1,
+		htable_t made = { .ht_hat = ht->ht_hat, .ht_vaddr = va, .ht_level = ht->ht_level - 1,
 		    .ht_pfn = PTE2PFN(e, ht->ht_level) };
+
+		*child = made;
 		return (true);
 	}
 	found = find_table(is_copy(ht, entry) ? kas_hat : ht->ht_hat, va, ht->ht_level - 1);
@@ -328,35 +332,22 @@ find_child(htable_t *ht, uint_t entry, x86pte_t e, htable_t *child)
 	return (found != NULL);
 }
 
-static void
-each_small_leaf(htable_t *ht, leaf_func_t fn)
-{
-	uint_t n = read_entries(ht);
-
-	for (uint_t i = 0; i < n; i++)
-		if (PTE_ISVALID(dump_entries[i]))
-			fn(htable_e2va(ht, i), 0, leaf_pa(dump_entries[i], 0));
-}
-
-/* Depth first, in order of address, from `from` on. */
+/* Depth first, in order of address, from `from` on. Lower tables have places of their own in the buffer. */
 static void
 each_leaf(htable_t *ht, uintptr_t from, leaf_func_t fn)
 {
 	level_t l = ht->ht_level;
+	uint_t n = read_entries(ht);
+	const x86pte_t *e = dump_entries;
 
-	if (l == 0) {
-		each_small_leaf(ht, fn);
-		return;
-	}
-	for (uint_t i = 0; i < HTABLE_NUM_PTES(ht); i++) {
-		x86pte_t e = x86pte_get(ht, i);
+	for (uint_t i = 0; i < n; i++) {
 		htable_t child;
 
-		if (!PTE_ISVALID(e) || htable_e2va(ht, i) < from)
+		if (!PTE_ISVALID(e[i]) || htable_e2va(ht, i) < from)
 			continue;
-		if (PTE_ISPAGE(e, l))
-			fn(htable_e2va(ht, i), l, leaf_pa(e, l) & ~(paddr_t)LEVEL_OFFSET(l));
-		else if (find_child(ht, i, e, &child))
+		if (PTE_ISPAGE(e[i], l))
+			fn(htable_e2va(ht, i), l, leaf_pa(e[i], l) & ~(paddr_t)LEVEL_OFFSET(l));
+		else if (find_child(ht, i, e[i], &child))
 			each_leaf(&child, 0, fn);
 	}
 }

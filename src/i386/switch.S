@@ -77,8 +77,12 @@ md_copy_fault:
 	movl	8(%ebp), %edi
 	movl	12(%ebp), %esi
 	movl	16(%ebp), %ecx
+	shrl	$2, %ecx		/* four bytes at a time, then the rest */
 	cld
 md_copy_fault_start:
+	rep movsl
+	movl	16(%ebp), %ecx
+	andl	$3, %ecx
 	rep movsb
 md_copy_fault_end:
 	movl	$1, %eax

@@ -16,7 +16,8 @@ int console_vprint(int where, const char *fmt, va_list ap);
 /** Read the `console` tunable and prepare the devices it names. Before this only E9 is written to. */
 void console_init(void);
 
-/** @name Write n bytes; called under the console lock, never block for ever @{ */
+/** @name Write n bytes; called under the console lock, never block for ever
+ * @{ */
 void cons_e9_write(const char *s, size_t n);
 void cons_vga_write(const char *s, size_t n);	/**< silent while vga_va is NULL */
 void cons_serial_write(const char *s, size_t n); /**< silent when there is no UART */

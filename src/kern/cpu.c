@@ -23,7 +23,7 @@ cpu_init_boot(void)
 	kthread_t *t = &boot_thread;
 
 	t->t_state = T_ONPROC;
-	t->t_cpu = &boot_cpu;
+	t->t_cpu = t->t_bound = &boot_cpu;	/* checkpoints are there, where Bochs' debugger looks first */
 	t->t_stack = boot_stack;
 	t->t_stacksize = (size_t)(boot_stack_top - boot_stack);
 	strlcpy(t->t_name, "boot", sizeof (t->t_name));

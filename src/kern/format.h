@@ -12,6 +12,9 @@
  * Format, handing the text to a sink piece by piece.
  *
  * @param put  called as put(arg, text, bytes)
+ * @param arg  handed to it
+ * @param fmt  as printf()'s
+ * @param ap   its arguments; left as they were
  * @return     bytes in all
  * @locks      None.
  */

@@ -12,7 +12,8 @@ struct cpu;
 struct kthread;
 struct trapframe;
 
-/** @name hat/ (see hat/hat_impl.h) @{ */
+/** @name hat/ (see hat/hat_impl.h)
+ * @{ */
 void tlb_going_idle(void);
 void tlb_service(void);
 void hat_cpu_online(struct cpu *cp);
@@ -22,7 +23,7 @@ void hat_thread_switch(struct kthread *next);
 /** Map device registers, uncached, for ever. Usable once the HAT runs; never NULL. */
 void *map_device(paddr_t pa, size_t len);
 
-/** Resolve a page fault at va (error code as the CPU pushed it). False: nobody's business, the caller's error. Weak default: false. */
+/** Resolve a page fault at va (error code as the CPU pushed it). False: the access was an error. Weak default: false. */
 bool vm_fault(uintptr_t va, uint32_t error, struct trapframe *tf);
 /** Any other trap from ring 3, int 0x80 included. False: not handled. Weak default: false. */
 bool user_trap(struct trapframe *tf);

@@ -103,10 +103,11 @@ start_cpus(void)
 	clock_start();
 	kmem_thread_init();
 	mp_start();
+	printf("%d CPUs\n", ncpus);
 	clear_boot_mappings(0, userlimit);
 }
 
-static void
+static void NOINLINE
 stop_here(void)
 {
 	static const char no_table[10];

@@ -85,10 +85,8 @@ static kmem_cache_t cache_of_caches;
 static const size_t alloc_sizes[] = { 16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048 };
 static kmem_cache_t *alloc_caches[NELEM(alloc_sizes)];
 
-static kmutex_t reap_lock;
-static kcondvar_t reap_cv;
-static bool reap_wanted;
-static bool reap_thread;
+static bool reap_wanted;			/* sched_lock */
+static kthread_t *reap_waiter;			/* sched_lock: the reaping thread, when it sleeps */
 
 /* ------------------------------------------------------------------ slabs */
 
@@ -505,15 +503,31 @@ kmem_reap_sync(void)
 	}
 }
 
+/* Callable from anywhere, so it takes no mutex. */
 void
 kmem_reap(void)
 {
-	if (!reap_thread)
-		return;
-	mutex_enter(&reap_lock);
+	ulong_t saved = spin_enter(&sched_lock);
+	kthread_t *t = waitq_take(&reap_waiter);
+
 	reap_wanted = true;
-	cv_signal(&reap_cv);
-	mutex_exit(&reap_lock);
+	if (t != NULL)
+		sched_wake(t);
+	spin_exit(&sched_lock, saved);
+}
+
+static void
+reap_wait(void)
+{
+	ulong_t saved = spin_enter(&sched_lock);
+
+	while (!reap_wanted) {
+		curthread->t_state = T_SLEEP;
+		waitq_add(&reap_waiter, curthread);
+		sched_switch();
+	}
+	reap_wanted = false;
+	spin_exit(&sched_lock, saved);
 }
 
 static void
@@ -521,11 +535,7 @@ reaper(void *arg)
 {
 	(void)arg;
 	for (;;) {
-		mutex_enter(&reap_lock);
-		while (!reap_wanted)
-			cv_wait(&reap_cv, &reap_lock);
-		reap_wanted = false;
-		mutex_exit(&reap_lock);
+		reap_wait();
 		kmem_reap_sync();
 	}
 }
@@ -534,7 +544,6 @@ void
 kmem_thread_init(void)
 {
 	(void)thread_create("kmem_reap", reaper, NULL);
-	reap_thread = true;
 }
 
 void

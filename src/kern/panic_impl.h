@@ -8,7 +8,7 @@
 
 #include <sys/md.h>
 
-/** Interrupts off, panicstr set, all other CPUs stopped. When this CPU is panicking already, or another one is, this does not return. */
+/** Interrupts off, panicstr set, all other CPUs stopped. Does not return when another CPU is panicking already. */
 void panic_begin(const char *fmt);
 /** Print the message, the registers if there is a frame, the backtrace, the record of it; then halt. */
 void panic_end(const char *text, const struct trapframe *tf) NORETURN;

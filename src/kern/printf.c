@@ -154,7 +154,7 @@ parse_size(struct spec *sp, const char *f)
 	return (f + (f[1] == f[0] ? 2 : 1));
 }
 
-/* A va_list cannot be passed by address portably when it is itself a parameter; inside a structure it can. */
+/** The arguments. A va_list cannot be passed by address portably when it is itself a parameter; inside a structure it can. */
 struct args {
 	va_list	ap;
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /**
  * @file
- * @brief The scheduler: one run queue, round robin, any thread on any CPU.
+ * @brief The scheduler: one run queue, round robin, any thread on any CPU, save those that are bound to one.
  *
  * A CPU with nothing to run runs its idle thread, which is on no queue. The tick asks for a switch when somebody waits
  * (cpu_resched); it happens on the way out of the interrupt, or, if preemption was off, in kpreempt_enable().
@@ -57,17 +57,31 @@ waitq_remove(kthread_t **head, kthread_t *t)
 void
 sched_wake(kthread_t *t)
 {
+	cpuset_t able = idle_cpus & (t->t_bound == NULL ? ~(cpuset_t)0 : CPUSET(t->t_bound->cpu_id));
 	int id;
 
 	ASSERT(spin_held(&sched_lock));
 	t->t_state = T_RUN;
 	waitq_add(&run_queue, t);
-	if (idle_cpus == 0)
+	if (able == 0)
 		return;
-	id = __builtin_ctzl(idle_cpus);
+	id = __builtin_ctzl(able);
 	idle_cpus &= ~CPUSET(id);
 	if (id != CPU->cpu_id)
 		apic_send(cpu[id], VEC_RESCHED);
+}
+
+/* The first that may run on this CPU. */
+static kthread_t *
+run_queue_take(cpu_t *c)
+{
+	kthread_t *t = run_queue;
+
+	while (t != NULL && t->t_bound != NULL && t->t_bound != c)
+		t = t->t_next;
+	if (t != NULL)
+		waitq_remove(&run_queue, t);
+	return (t);
 }
 
 bool
@@ -105,7 +119,7 @@ void
 sched_switch(void)
 {
 	cpu_t *c = CPU;
-	kthread_t *old = c->cpu_thread, *next = waitq_take(&run_queue);
+	kthread_t *old = c->cpu_thread, *next = run_queue_take(c);
 
 	ASSERT(spin_held(&sched_lock) && c->cpu_spin_depth == 1 && c->cpu_intr_depth == 0);
 	c->cpu_resched = 0;

@@ -101,11 +101,18 @@ thread_alloc(const char *name, void (*func)(void *), void *arg)
 kthread_t *
 thread_create(const char *name, void (*func)(void *), void *arg)
 {
+	return (thread_create_on(NULL, name, func, arg));
+}
+
+kthread_t *
+thread_create_on(cpu_t *c, const char *name, void (*func)(void *), void *arg)
+{
 	kthread_t *t = thread_alloc(name, func, arg);
 	ulong_t saved;
 
 	if (t == NULL)
 		panic("thread_create: no memory for thread %s", name);
+	t->t_bound = c;
 	saved = spin_enter(&sched_lock);
 	t->t_id = ++thread_count;
 	sched_wake(t);

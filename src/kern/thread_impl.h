@@ -16,7 +16,8 @@
 
 extern spinlock_t sched_lock;
 
-/** @name Wait queues: first in, first out, linked by t_next; sched_lock held @{ */
+/** @name Wait queues: first in, first out, linked by t_next; sched_lock held
+ * @{ */
 void waitq_add(kthread_t **head, kthread_t *t);
 kthread_t *waitq_take(kthread_t **head);
 void waitq_remove(kthread_t **head, kthread_t *t);

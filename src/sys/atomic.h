@@ -8,6 +8,7 @@
 
 #include <sys/types.h>
 
+/** Store `new` if *p is `old`. @return what was found: `old` means it was stored */
 static inline uint32_t
 atomic_cas_32(volatile uint32_t *p, uint32_t old, uint32_t new)
 {
@@ -15,13 +16,14 @@ atomic_cas_32(volatile uint32_t *p, uint32_t old, uint32_t new)
 	return (old);
 }
 
-/** One cmpxchg8b on i386: the CPU must have it, mmu_init() checks. */
+/** The same for 8 bytes, never torn. One cmpxchg8b on i386: the CPU must have it, mmu_init() checks. */
 static inline uint64_t
 atomic_cas_64(volatile uint64_t *p, uint64_t old, uint64_t new)
 {
 	return (__sync_val_compare_and_swap(p, old, new));
 }
 
+/** The same for a pointer. */
 static inline void *
 atomic_cas_ptr(void *volatile *p, void *old, void *new)
 {
@@ -29,6 +31,8 @@ atomic_cas_ptr(void *volatile *p, void *old, void *new)
 	return (old);
 }
 
+/** @name Arithmetic and bits, result not wanted
+ * @{ */
 static inline void atomic_inc_32(volatile uint32_t *p) { (void)__atomic_add_fetch(p, 1, __ATOMIC_SEQ_CST); }
 static inline void atomic_dec_32(volatile uint32_t *p) { (void)__atomic_sub_fetch(p, 1, __ATOMIC_SEQ_CST); }
 static inline void atomic_inc_int(volatile int32_t *p) { (void)__atomic_add_fetch(p, 1, __ATOMIC_SEQ_CST); }
@@ -38,8 +42,13 @@ static inline void atomic_or_long(volatile ulong_t *p, ulong_t bits) { (void)__a
 static inline void atomic_and_long(volatile ulong_t *p, ulong_t bits) { (void)__atomic_and_fetch(p, bits, __ATOMIC_SEQ_CST); }
 static inline void atomic_or_32(volatile uint32_t *p, uint32_t bits) { (void)__atomic_or_fetch(p, bits, __ATOMIC_SEQ_CST); }
 static inline void atomic_and_32(volatile uint32_t *p, uint32_t bits) { (void)__atomic_and_fetch(p, bits, __ATOMIC_SEQ_CST); }
+/** @} */
+/** @name Store a value and return the one before
+ * @{ */
 static inline ulong_t atomic_swap_long(volatile ulong_t *p, ulong_t v) { return (__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)); }
 static inline uint32_t atomic_swap_32(volatile uint32_t *p, uint32_t v) { return (__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)); }
+/** @} */
+/** No load or store moves across it, in either direction. */
 static inline void membar(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 
 #endif

@@ -11,13 +11,16 @@
 #define BOOT_MAXRANGES	32
 #define BOOT_MAXMODULES	16
 
+/** A piece of physical memory. */
 typedef struct boot_range { paddr_t br_start, br_end; } boot_range_t;	/**< [start, end) in bytes */
 
+/** A file that the boot loader has put into memory. */
 typedef struct boot_module {
 	paddr_t		bm_start, bm_end;
 	char		bm_name[32];	/**< first word of its string */
 } boot_module_t;
 
+/** All of it. Constant once bootinfo_read() has filled it in. */
 typedef struct bootinfo {
 	int		bi_version;	/**< Multiboot 1 or 2 */
 	char		bi_cmdline[512];

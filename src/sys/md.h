@@ -41,12 +41,13 @@ void md_set_kstack(struct cpu *c, uintptr_t top);
 /**
  * Make `context` so that the first md_switch() to it calls entry() on that stack, interrupts off.
  *
- * @param top  highest address of the stack (exclusive)
- * @return     what to hand to md_switch()
+ * @param top    highest address of the stack (exclusive)
+ * @param entry  must not return
+ * @return       what to hand to md_switch()
  */
 struct md_context *md_context_init(uintptr_t top, void (*entry)(void));
 
-/** Save the registers that C wants kept, store the stack pointer in *save, go on as `next`. Interrupts off, scheduler's lock held. */
+/** Save what C wants kept, the stack pointer in *save, and go on as `next`. Interrupts off, scheduler's lock held. */
 void md_switch(struct md_context **save, struct md_context *next);
 
 /**

@@ -10,14 +10,21 @@
 
 struct kthread;
 
-/** Short lock with interrupts off, for the scheduler, consoles and other things below mutexes. Polls cross-calls while it spins. */
+/**
+ * Short lock with interrupts off, for the scheduler, consoles and other things below mutexes. Zero-filled is free.
+ * Who holds one must not sleep, take a mutex, or jump away.
+ */
 typedef struct spinlock {
 	volatile uint32_t sl_held;
 	uint32_t	sl_cpu;		/**< owner + 1, to catch recursion */
 } spinlock_t;
 
-/** Take the lock, interrupts off. Panics when this CPU has it already. @return the interrupt state to give back */
+/**
+ * Take the lock, interrupts off; answers cross-calls while it spins. Panics when this CPU has it already.
+ * @return the interrupt state to give back
+ */
 ulong_t spin_enter(spinlock_t *l);
+/** Free the lock and put interrupts back. Whoever runs on the CPU that took it may do so. */
 void spin_exit(spinlock_t *l, ulong_t saved);
 bool spin_held(const spinlock_t *l);		/**< by this CPU */
 
@@ -28,11 +35,20 @@ typedef struct kmutex {
 } kmutex_t;
 
 void mutex_init(kmutex_t *m);
-void mutex_destroy(kmutex_t *m);		/**< asserts that nobody holds it or waits */
-void mutex_enter(kmutex_t *m);			/**< asserts: not held by this thread, not in an interrupt handler */
+/** Nobody will use it any more. Asserts that nobody holds it or waits. */
+void mutex_destroy(kmutex_t *m);
+/**
+ * Take the mutex, waiting for it if need be. A thread that must not sleep (preemption off) spins; it panics if that can
+ * only be for ever. Asserts: not in an interrupt handler. Panics: held by this thread already; T_MAXLOCKS held.
+ * In a panic all mutexes are open.
+ */
+void mutex_enter(kmutex_t *m);
+/** Take it if it is free now. @return whether it was */
 bool mutex_tryenter(kmutex_t *m);
+/** Give it back and wake one waiter. Panics when the running thread does not hold it. */
 void mutex_exit(kmutex_t *m);
-bool mutex_owned(const kmutex_t *m);		/**< by the running thread */
+/** Does the running thread hold it? Always true in a panic. */
+bool mutex_owned(const kmutex_t *m);
 #define MUTEX_HELD(m)	(mutex_owned(m))
 /** Leave every mutex that the running thread holds, newest first: for a check that was cut short. */
 void thread_drop_locks(void);
@@ -43,8 +59,11 @@ typedef struct kcondvar {
 } kcondvar_t;
 
 void cv_init(kcondvar_t *cv);
-void cv_wait(kcondvar_t *cv, kmutex_t *m);	/**< leaves m, sleeps, enters m again */
+/** Leave m and sleep, in one step; enter m again when woken. What was waited for must then be looked at again. */
+void cv_wait(kcondvar_t *cv, kmutex_t *m);
+/** Wake one waiter. The mutex need not be held. */
 void cv_signal(kcondvar_t *cv);
+/** Wake all waiters. */
 void cv_broadcast(kcondvar_t *cv);
 
 #endif

@@ -11,8 +11,11 @@
 /**
  * Copy n bytes from an address that may fault.
  *
+ * @param src  anything
  * @param dst  ordinary memory
- * @return     false: a byte could not be read (page fault that nobody resolved, or an address that cannot exist); what was read before it is in dst
+ * @param n    bytes
+ * @return     false: a byte could not be read (a page fault that nobody resolved, or an address that cannot exist);
+ *             what was read before it is in dst
  * @locks      None, callable anywhere. A page fault is first offered to vm_fault(), like any other.
  */
 bool peek(const void *src, void *dst, size_t n);

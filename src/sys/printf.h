@@ -16,6 +16,7 @@ typedef __builtin_va_list va_list;
 
 /** Print to every console. One call is one unit: other CPUs' output does not mix into it. */
 int printf(const char *fmt, ...) PRINTFLIKE(1, 2);
+/** The same with a va_list, which is left as it was. */
 int vprintf(const char *fmt, va_list ap);
 /** Print to port E9 only: records and dumps for the host (docs/protocol.md). */
 int record(const char *fmt, ...) PRINTFLIKE(1, 2);

@@ -12,6 +12,7 @@
 /**
  * The function that an address lies in.
  *
+ * @param pc      the address
  * @param offset  if not NULL, receives the distance from its start
  * @return        its name, or NULL: not in the kernel's text, or the kernel was linked without a table
  */

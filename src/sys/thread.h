@@ -27,6 +27,7 @@ typedef struct kthread {
 	struct kthread	*t_joiner;	/**< [S] queue of those who wait for its end */
 	int		t_flags;	/**< [T] T_NOMEMWAIT: may use the last memory (spec 7.2) */
 	cpu_t *volatile	t_cpu;		/**< [S] where it runs */
+	cpu_t		*t_bound;	/**< [C] the only CPU it runs on; NULL: any */
 	struct hat	*t_hat;		/**< [T] address space to have in CR3 while it runs; NULL: the kernel's */
 	char		t_name[16];	/**< [C] */
 	void		*t_stack;	/**< [C] lowest address of its stack */
@@ -44,6 +45,8 @@ enum { T_RUN, T_ONPROC, T_SLEEP, T_DEAD };
 
 /** Make a thread and let it run; name is cut to 15 characters. It ends by returning or thread_exit(). Sleeps for memory. */
 kthread_t *thread_create(const char *name, void (*func)(void *), void *arg);
+/** The same for a thread that stays on one CPU, which is online. */
+kthread_t *thread_create_on(cpu_t *c, const char *name, void (*func)(void *), void *arg);
 void thread_exit(void) NORETURN;
 /** Let others run; returns when it is this thread's turn again. */
 void thread_yield(void);

@@ -53,6 +53,7 @@ typedef int8_t		level_t;	/**< level of a page table; signed, because loops run d
 
 #define PACKED		__attribute__((packed))
 #define ALIGNED(n)	__attribute__((aligned(n)))
+#define NOINLINE	__attribute__((noinline))
 #define NORETURN	__attribute__((noreturn))
 #define PRINTFLIKE(f, a) __attribute__((format(printf, f, a)))
 

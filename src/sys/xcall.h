@@ -16,12 +16,16 @@ typedef void (*xc_func_t)(uintptr_t, uintptr_t);
  * Call with preemption disabled. CPUs that are not online are left out.
  */
 void xc_call(cpuset_t set, xc_func_t func, uintptr_t a, uintptr_t b);
-/** Run what other CPUs have asked of this one. Every waiting loop calls it. Callable with interrupts on or off. */
+/** Run what other CPUs have asked of this one, and stand still if they want that. Every waiting loop calls it. Callable with interrupts on or off. */
 void xc_poll(void);
-/** Hold all other CPUs still (they spin answering nothing but xc_resume) / let them go on: for checkpoints and panic. */
+/**
+ * Hold all other CPUs still, for checkpoints. Where they stand they may hold any mutex, but no spinlock unless they were
+ * waiting for another. They still answer cross-calls. Call with preemption disabled until xc_resume_others(); does not nest.
+ */
 void xc_pause_others(void);
+/** Let them go on. */
 void xc_resume_others(void);
-/** For panic: stop the others for good, without waiting for ever for one that does not answer. */
+/** For panic: stop the others for good, by NMI, without waiting for ever for one that does not answer. See cpu_stopped. */
 void xc_stop_others(void);
 
 #endif

@@ -16,6 +16,7 @@
 #define BIOS_END	0x100000
 #define LAPIC_DEFAULT	0xfee00000u
 
+/** Root pointer. */
 struct rsdp {
 	char	signature[8];
 	uint8_t	checksum;
@@ -24,6 +25,7 @@ struct rsdp {
 	uint32_t rsdt;
 } PACKED;
 
+/** What every table starts with. */
 struct sdt_header {
 	char	signature[4];
 	uint32_t length;
@@ -38,6 +40,7 @@ struct madt {
 	uint32_t lapic_pa, flags;
 } PACKED;
 
+/** One entry of it. */
 struct madt_entry {
 	uint8_t	type, length;
 	uint8_t	acpi_id, apic_id;	/**< type 0: a CPU with its local APIC */

@@ -11,7 +11,8 @@
 /** Send an interrupt to one CPU. Interrupts may be on or off; returns when it is on its way. */
 void apic_send(const cpu_t *to, int vector);
 void apic_send_nmi(const cpu_t *to);
-/** @name To start a CPU, by its APIC id @{ */
+/** @name To start a CPU, by its APIC id
+ * @{ */
 void apic_send_init(uint32_t apic_id);
 void apic_send_startup(uint32_t apic_id, paddr_t entry);
 /** @} */

@@ -19,6 +19,7 @@
 #define LCR_8N1		0x03
 #define LCR_DLAB	0x80
 #define LSR_THRE	0x20		/* the FIFO is empty */
+#define LSR_TEMT	0x40		/* and so is the shift register: all is sent */
 #define FIFO_SIZE	16
 #define POLLS		100000		/* sending 16 bytes takes 1.4 ms */
 
@@ -40,12 +41,11 @@ cons_serial_init(void)
 	present = true;
 }
 
-/* Wait for an empty FIFO, which then takes 16 bytes at once. */
 static bool
-fifo_wait(void)
+status_wait(uint8_t bit)
 {
 	for (int i = 0; i < POLLS; i++) {
-		if (inb(UART_LSR) & LSR_THRE)
+		if (inb(UART_LSR) & bit)
 			return (true);
 		pause();
 	}
@@ -53,6 +53,7 @@ fifo_wait(void)
 	return (false);
 }
 
+/* An empty FIFO takes 16 bytes at once. At the end everything is sent: these may be the last words of a run. */
 void
 cons_serial_write(const char *s, size_t n)
 {
@@ -60,7 +61,7 @@ cons_serial_write(const char *s, size_t n)
 
 	for (; present && n > 0; s++, n--) {
 		if (room < 2) {			/* a newline takes two */
-			if (!fifo_wait())
+			if (!status_wait(LSR_THRE))
 				return;
 			room = FIFO_SIZE;
 		}
@@ -71,4 +72,6 @@ cons_serial_write(const char *s, size_t n)
 		outb(UART_DATA, (uint8_t)*s);
 		room--;
 	}
+	if (present)
+		(void)status_wait(LSR_TEMT);
 }

@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: ISC */
+/**
+ * @file
+ * @brief Choosing checks and copies, running each one, and what happens to its scratch hat.
+ *
+ * A check that passed gives its hat back through the reference, and everything must be sound afterwards. A check that
+ * failed leaves a hat of which nothing may be believed: it is taken off the list without a look at its tables and given up
+ * with all it has, and everything else must be sound. If it is not, the damage has left the scratch hat, results of further
+ * checks would mean nothing, and the run ends.
+ */
+#include <check/check_impl.h>
+#include <check/damage.h>
+#include <check/invariants.h>
+#include <check/trial.h>
+#include <hat/htable.h>
+#include <sys/debug.h>
+#include <sys/kmem.h>
+#include <sys/printf.h>
+#include <sys/string.h>
+#include <sys/tunable.h>
+
+extern const struct check __start_checks[], __stop_checks[];
+
+static char checks_wanted[256];
+static char copy_wanted[32] = "mine";
+TUNABLE_STRING(checks_wanted, "checks", "NAME[,NAME...], labN or all: run these checks");
+TUNABLE_STRING(copy_wanted, "copy", "which copy of a unit checks use (default mine); all: each one in the image");
+
+static uint_t nok, nwrong, ntodo;
+
+#define CHECK_MAX	256
+static const char *results[CHECK_MAX];	/* with the copy being checked, by place in the table; NULL: has not run */
+
+/* ------------------------------------------------------------------ words */
+
+static bool
+is_word(const char *p, size_t n, const char *word)
+{
+	return (strlen(word) == n && strncmp(p, word, n) == 0);
+}
+
+/* Next word of a list: its length; *p moves past the separator, *word is where it started. */
+static size_t
+next_word(const char **p, const char **word, char separator)
+{
+	size_t n = 0;
+
+	*word = *p;
+	while (**p != '\0' && **p != separator) {
+		(*p)++;
+		n++;
+	}
+	if (**p != '\0')
+		(*p)++;
+	return (n);
+}
+
+static bool
+word_wants(const char *word, size_t n, const struct check *c)
+{
+	char lab[8];
+
+	snprintf(lab, sizeof (lab), "lab%u", c->ck_lab);
+	return (is_word(word, n, "all") || is_word(word, n, lab) || is_word(word, n, c->ck_name));
+}
+
+static bool
+is_wanted(const struct check *c)
+{
+	const char *p = checks_wanted, *word;
+	size_t n;
+
+	while ((n = next_word(&p, &word, ',')) > 0)
+		if (word_wants(word, n, c))
+			return (true);
+	return (false);
+}
+
+/* A misspelled name must not look like a check that passed. */
+static bool
+words_known(void)
+{
+	const char *p = checks_wanted, *word;
+	size_t n;
+
+	while ((n = next_word(&p, &word, ',')) > 0) {
+		bool known = false;
+
+		for (const struct check *c = __start_checks; c < __stop_checks; c++)
+			known = known || word_wants(word, n, c);
+		if (!known) {
+			printf("hatlab: no check is called \"%.*s\"\n", (int)n, word);
+			return (false);
+		}
+	}
+	return (true);
+}
+
+/* ------------------------------------------------------------------ the scratch hat */
+
+static hat_t *
+scratch_make(const struct check *c)
+{
+	return (c->ck_flags & CK_BARE ? hat_create_bare(NULL, mmu.hash_cnt) : hat_alloc(NULL));
+}
+
+static void
+scratch_free(struct check_run *r)
+{
+	hat_t *hat = r->cr_hat;
+
+	if (r->cr_check->ck_flags & CK_BARE) {
+		hat->hat_flags |= HAT_FREEING;
+		htable_purge_hat(hat);
+		hat_destroy_bare(hat);
+	} else {
+		hat_free_start(hat);
+		hat_free_end(hat);
+	}
+	r->cr_hat = NULL;
+}
+
+/* Off the list, found from the list's own side: the hat's links may be as broken as the rest of it. */
+static void
+scratch_abandon(hat_t *hat)
+{
+	hat_t *prev = NULL;
+
+	mutex_enter(&hat_list_lock);
+	for (hat_t *h = kas_hat->hat_next; h != NULL && h != hat; h = h->hat_next)
+		prev = h;
+	if ((prev == NULL ? kas_hat->hat_next : prev->hat_next) == hat) {
+		hat_t *next = hat->hat_next;
+
+		if (prev == NULL)
+			kas_hat->hat_next = next;
+		else
+			prev->hat_next = next;
+		if (next == NULL)
+			kas_hat->hat_prev = prev;
+		else
+			next->hat_prev = prev;
+	}
+	mutex_exit(&hat_list_lock);
+}
+
+/* ------------------------------------------------------------------ one check, on its own thread */
+
+static void
+set_result(struct check_run *r, const char *result, const char *at, const char *text)
+{
+	r->cr_result = result;
+	strlcpy(r->cr_at, at, sizeof (r->cr_at));
+	strlcpy(r->cr_text, text, sizeof (r->cr_text));
+}
+
+/* Why a frame was returned to, as a result. */
+static void
+frame_result(struct check_run *r, const struct check_frame *f)
+{
+	char text[192];
+
+	if (f->cf_kind == NULL) {
+		set_result(r, "ok", "-", "");
+	} else if (strcmp(f->cf_kind, "todo") == 0) {
+		set_result(r, "todo", f->cf_at, f->cf_text);
+	} else if (strcmp(f->cf_kind, "wrong") == 0 || strcmp(f->cf_kind, "time") == 0) {
+		set_result(r, "wrong", f->cf_at, f->cf_text);
+	} else {
+		snprintf(text, sizeof (text), "%s: %s", f->cf_kind, f->cf_text);
+		set_result(r, "wrong", f->cf_at, text);
+	}
+}
+
+static void
+judge(struct check_run *r, const char *when)
+{
+	uint_t n = check_invariants();
+	char text[96];
+
+	if (n > 0) {
+		snprintf(text, sizeof (text), "%s: %u broken invariants, see above", when, n);
+		set_result(r, "wrong", "-", text);
+	}
+}
+
+static void
+run_body(struct check_run *r)
+{
+	struct check_frame f;
+
+	check_frame_push(&f, false);
+	if (md_setjmp(&f.cf_jump) == 0)
+		r->cr_check->ck_func(r->cr_hat);
+	trial_end();
+	check_frame_pop(&f);
+	frame_result(r, &f);
+}
+
+/* The check passed, but what it left behind may still make the reference stumble. */
+static void
+run_cleanup(struct check_run *r)
+{
+	struct check_frame f;
+
+	if (!(r->cr_check->ck_flags & CK_BARE))		/* a bare hat is not listed: its tables would be missed */
+		judge(r, "after the check");
+	if (strcmp(r->cr_result, "ok") != 0)
+		return;
+	check_frame_push(&f, true);
+	if (md_setjmp(&f.cf_jump) == 0)
+		scratch_free(r);
+	check_frame_pop(&f);
+	if (f.cf_kind != NULL)
+		frame_result(r, &f);
+	else
+		judge(r, "after the scratch address space was given back");
+}
+
+static void
+run_thread(void *arg)
+{
+	struct check_run *r = arg;
+
+	run_body(r);
+	hat_setup(NULL);
+	if (strcmp(r->cr_result, "ok") == 0)
+		run_cleanup(r);
+	r->cr_done = true;
+}
+
+/* ------------------------------------------------------------------ seen from outside */
+
+/* A thread that sleeps for ever keeps its mutexes. Those inside the scratch hat are given up with it, others are missed. */
+static bool
+holds_foreign_lock(const kthread_t *t, const hat_t *hat)
+{
+	for (int i = 0; i < t->t_nlocks; i++) {
+		uintptr_t lock = (uintptr_t)t->t_locks[i];
+
+		if (lock < (uintptr_t)hat || lock >= (uintptr_t)(hat + 1))
+			return (true);
+	}
+	return (false);
+}
+
+static void NORETURN
+unsound(const char *why)
+{
+	printf("hatlab: the kernel itself is no longer sound: %s\n", why);
+	run_done("fail");
+}
+
+/* Wait for the check's thread. One that neither ends nor runs into its deadline sleeps, and is left behind. */
+static bool
+wait_for(kthread_t *t, struct check_run *r)
+{
+	uint64_t patience = lbolt + 2 * check_ticks + 200;
+
+	while (!r->cr_done && lbolt < patience)
+		thread_yield();
+	if (r->cr_done) {
+		thread_join(t);
+		return (true);
+	}
+	trial_end();
+	set_result(r, "wrong", "-", "asleep for ever: it waits for a lock that nobody will give back");
+	if (holds_foreign_lock(t, r->cr_hat))
+		unsound("the check sleeps and holds a lock of the kernel");
+	return (false);
+}
+
+static void
+give_up_hat(struct check_run *r)
+{
+	if (r->cr_hat == NULL)
+		unsound("what the check left behind outlived its address space");
+	scratch_abandon(r->cr_hat);
+	if (!invariants_abandon())
+		unsound("the counts of tables are lower than the tables that exist");
+	if (check_invariants() > 0)
+		unsound("invariants outside of the scratch address space are broken");
+}
+
+static void
+print_begin(const struct check_run *r)
+{
+	const struct check *c = r->cr_check;
+
+	record("%%check-begin name=%s unit=%s copy=%s\n", c->ck_name, c->ck_unit != NULL ? c->ck_unit : "-", r->cr_copy);
+}
+
+static void
+print_result(const struct check_run *r)
+{
+	const struct check *c = r->cr_check;
+
+	if (strcmp(r->cr_result, "ok") == 0) {
+		nok++;
+		record("%%check-end name=%s result=ok at=-\n", c->ck_name);
+	} else {
+		*(strcmp(r->cr_result, "todo") == 0 ? &ntodo : &nwrong) += 1;
+		record("%%check-end name=%s result=%s at=%s text=%s\n", c->ck_name, r->cr_result, r->cr_at, r->cr_text);
+	}
+	printf("check %s (%s, copy %s): %s%s%s\n", c->ck_name, c->ck_unit != NULL ? c->ck_unit : "-", r->cr_copy, r->cr_result,
+	    r->cr_text[0] != '\0' ? ": " : "", r->cr_text);
+}
+
+static void
+run_one(const struct check *c, const char *copy)
+{
+	struct check_run *r = kmem_zalloc(sizeof (*r), KM_SLEEP);
+	kthread_t *t;
+
+	r->cr_check = c;
+	r->cr_copy = copy;
+	print_begin(r);
+	r->cr_hat = scratch_make(c);
+	check_current = r;
+	check_random_start(c->ck_name);
+	t = thread_create("check", run_thread, r);
+	if (wait_for(t, r))
+		t = NULL;
+	if (strcmp(r->cr_result, "ok") != 0)
+		give_up_hat(r);
+	check_current = NULL;
+	print_result(r);
+	results[c - __start_checks] = r->cr_result;
+	if (t == NULL)
+		kmem_free(r, sizeof (*r));
+}
+
+/* Labs in turn, then as written. */
+static uint32_t
+order(const struct check *c)
+{
+	return ((uint32_t)c->ck_lab << 16 | c->ck_line);
+}
+
+/* One broken thing is reported once: what builds on a check that failed is not run. */
+static const struct check *
+missing_need(const struct check *c)
+{
+	const char *p = c->ck_needs, *word;
+	size_t n;
+
+	while (p != NULL && (n = next_word(&p, &word, ' ')) > 0)
+		for (const struct check *o = __start_checks; o < __stop_checks; o++) {
+			const char *result = results[o - __start_checks];
+
+			if (is_word(word, n, o->ck_name) && result != NULL && strcmp(result, "ok") != 0)
+				return (o);
+		}
+	return (NULL);
+}
+
+/* It ends as the one that it needs did: behind a stub there are only things to do. */
+static void
+skip(const struct check *c, const char *copy, const struct check *need)
+{
+	struct check_run r = { .cr_check = c, .cr_copy = copy };
+	char text[96];
+
+	snprintf(text, sizeof (text), "not run: %s must pass first", need->ck_name);
+	set_result(&r, results[need - __start_checks], "-", text);
+	results[c - __start_checks] = r.cr_result;
+	print_begin(&r);
+	print_result(&r);
+}
+
+static void
+run_or_skip(const struct check *c, const char *copy)
+{
+	const struct check *need = missing_need(c);
+
+	if (need == NULL)
+		run_one(c, copy);
+	else
+		skip(c, copy, need);
+}
+
+/* The compiler puts them into the table in an order of its own; people read them as they were written. */
+static const struct check *
+next_in_order(const struct check *after)
+{
+	const struct check *next = NULL;
+
+	for (const struct check *c = __start_checks; c < __stop_checks; c++)
+		if ((after == NULL || order(c) > order(after)) && (next == NULL || order(c) < order(next)))
+			next = c;
+	return (next);
+}
+
+/* Checks of a unit that has no such copy use what is linked, unless each copy is to be tried in turn. */
+static void
+run_with(const char *copy, bool only_units_with_it)
+{
+	memset(results, 0, sizeof (results));
+	for (const struct check *c = NULL; (c = next_in_order(c)) != NULL; ) {
+		bool has = c->ck_unit != NULL && trial_has(c->ck_unit, copy);
+
+		if (is_wanted(c) && (has || !only_units_with_it))
+			run_or_skip(c, has ? copy : "ref");
+	}
+}
+
+static void
+run_checks(void)
+{
+	const char *name;
+
+	ASSERT(__stop_checks - __start_checks <= CHECK_MAX);
+	if (!words_known())
+		run_done("fail");
+	if (strcmp(copy_wanted, "all") != 0) {
+		run_with(copy_wanted, false);
+	} else {
+		run_with("ref", false);
+		for (uint_t i = 0; (name = trial_copy_name(i)) != NULL; i++)
+			run_with(name, true);
+	}
+	printf("checks: %u ok, %u wrong, %u not written yet\n", nok, nwrong, ntodo);
+}
+
+bool
+check_wanted(void)
+{
+	return (checks_wanted[0] != '\0' || damage_wanted());
+}
+
+void
+check_main(void)
+{
+	invariants_init();
+	if (damage_wanted())
+		damage_main();
+	if (checks_wanted[0] != '\0')
+		run_checks();
+}

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: ISC */
+/**
+ * @file
+ * @brief Choosing among several copies of a unit, call by call.
+ *
+ * A trial image has, for each function with several copies, a jump under the function's own name that ends up in
+ * trial_select(). It is called from everywhere, also with interrupts off and before anything else works, so it only reads:
+ * the one trial that may be in progress, and the arguments through peek().
+ *
+ * The kernel's own hat always gets the reference, so that a broken copy harms only the scratch hat it works for. The
+ * exception is `select=UNIT:COPY[,UNIT:COPY]` on the command line: from power-on, for everybody. That is for what happens
+ * at boot only.
+ */
+#include <check/trial.h>
+#include <hat/htable.h>
+#include <sys/atomic.h>
+#include <sys/bootinfo.h>
+#include <sys/peek.h>
+#include <sys/string.h>
+#include <sys/thread.h>
+#include <sys/tunable.h>
+
+#define TRIAL_NCALLS	256	/**< calls remembered; a power of two */
+#define TRIAL_MAXFUNCS	128
+
+/** The trial in progress. Written by the checking thread only, while no other thread works for the scratch hat. */
+static struct {
+	volatile bool	on;
+	hat_t		*hat;
+	struct kthread	*thread;
+	uint8_t		copy[TRIAL_MAXFUNCS];	/**< per function: index of the copy to use */
+} trial;
+
+/** What `select=` asks for, per function. */
+static uint8_t boot_copy[TRIAL_MAXFUNCS];
+static enum { BOOT_UNKNOWN, BOOT_NONE, BOOT_SOME } boot_state;
+
+static struct trial_call calls[TRIAL_NCALLS];
+static volatile uint32_t ncalls;
+
+/* The word is read below, long before tunables are parsed; it is declared so that the parser knows it. */
+static char select_word[128];
+TUNABLE_STRING(select_word, "select", "UNIT:COPY[,UNIT:COPY...]: use these copies from power-on, for every hat (trial images)");
+
+static bool
+func_matches(const struct trial_func *f, const char *unit)
+{
+	return (strcmp(unit, "all") == 0 || strcmp(unit, f->tf_unit) == 0 || strcmp(unit, f->tf_name) == 0 ||
+	    strcmp(unit, f->tf_lab) == 0);
+}
+
+/* Index of a copy, 0 when the function has no such copy: 0 is the reference. */
+static uint8_t
+find_copy(const struct trial_func *f, const char *name)
+{
+	for (uint_t c = 1; c < f->tf_ncopies; c++)
+		if (strcmp(f->tf_copies[c].tc_name, name) == 0)
+			return (c);
+	return (0);
+}
+
+/* Fill a table of choices; returns how many functions have the copy. */
+static uint_t
+choose(uint8_t *table, const char *unit, const char *copy)
+{
+	uint_t n = 0;
+
+	for (uint_t i = 0; i < trial_nfuncs && i < TRIAL_MAXFUNCS; i++) {
+		uint8_t c = func_matches(&trial_funcs[i], unit) ? find_copy(&trial_funcs[i], copy) : 0;
+
+		if (c != 0) {
+			table[i] = c;
+			n++;
+		}
+	}
+	return (n);
+}
+
+/* ------------------------------------------------------------------ select= */
+
+/* Cut one UNIT:COPY out of a list, use it, and say where the next one starts; NULL after the last. */
+static const char *
+select_one(const char *p)
+{
+	char unit[40], copy[40];
+	size_t n = 0, m = 0;
+
+	while (*p != '\0' && *p != ':' && *p != ',' && *p != ' ' && *p != '"' && n < sizeof (unit) - 1)
+		unit[n++] = *p++;
+	unit[n] = '\0';
+	if (*p != ':')
+		return (NULL);
+	for (p++; *p != '\0' && *p != ',' && *p != ' ' && *p != '"' && m < sizeof (copy) - 1; )
+		copy[m++] = *p++;
+	copy[m] = '\0';
+	if (choose(boot_copy, unit, copy) > 0)
+		boot_state = BOOT_SOME;
+	return (*p == ',' ? p + 1 : NULL);
+}
+
+/* The first calls come before the boot loader's command line is known: those use the reference, and nothing is decided. */
+static void
+select_init(void)
+{
+	static const char word[] = "select=";
+	const char *p = bootinfo.bi_cmdline;
+
+	if (bootinfo.bi_version == 0)
+		return;
+	boot_state = BOOT_NONE;
+	for (; *p != '\0'; p++)
+		if (strncmp(p, word, sizeof (word) - 1) == 0 && (p == bootinfo.bi_cmdline || p[-1] == ' ' || p[-1] == '"'))
+			for (p += sizeof (word) - 1; p != NULL; )
+				if ((p = select_one(p)) == NULL)
+					return;
+}
+
+/* ------------------------------------------------------------------ call by call */
+
+static void
+remember(uint_t index, uint8_t copy, const uintptr_t *args)
+{
+	uint32_t slot = __atomic_fetch_add(&ncalls, 1, __ATOMIC_SEQ_CST) & (TRIAL_NCALLS - 1);
+	struct trial_call *c = &calls[slot];
+
+	c->tr_func = index;
+	c->tr_copy = copy;
+	c->tr_thread = curthread;
+	for (uint_t i = 0; i < TRIAL_NARGS; i++)
+		c->tr_args[i] = args[i];
+}
+
+/* Functions that name no hat, and calls that name none (a NULL table): the thread decides. */
+static bool
+for_our_thread(void)
+{
+	struct kthread *t = curthread;
+
+	return (t == trial.thread && t->t_hatdepth <= 1);
+}
+
+static bool
+for_our_hat(const struct trial_func *f, const uintptr_t *args)
+{
+	uintptr_t arg = args[f->tf_arg];
+	hat_t *hat = NULL;
+
+	if (f->tf_kind == TRIAL_THREAD || arg == 0)
+		return (for_our_thread());
+	if (f->tf_kind == TRIAL_HAT)
+		return ((hat_t *)arg == trial.hat);
+	return (peek(&((htable_t *)arg)->ht_hat, &hat, sizeof (hat)) && hat == trial.hat);
+}
+
+void *
+trial_select(uint_t index, const uintptr_t *args)
+{
+	const struct trial_func *f = &trial_funcs[index];
+	uint8_t copy = 0;
+
+	if (boot_state == BOOT_UNKNOWN)
+		select_init();
+	if (boot_state == BOOT_SOME)
+		copy = boot_copy[index];
+	if (trial.on) {
+		bool ours = for_our_hat(f, args);
+
+		if (ours && trial.copy[index] != 0)
+			copy = trial.copy[index];
+		if (ours)
+			remember(index, copy, args);
+	}
+	return (f->tf_copies[copy].tc_func);
+}
+
+/* ------------------------------------------------------------------ for checks */
+
+uint_t
+trial_begin(hat_t *hat, const char *unit, const char *copy)
+{
+	uint_t n;
+
+	memset(trial.copy, 0, sizeof (trial.copy));
+	n = choose(trial.copy, unit, copy);
+	trial.hat = hat;
+	trial.thread = curthread;
+	trial_forget();
+	membar();
+	trial.on = true;
+	return (n);
+}
+
+void
+trial_end(void)
+{
+	trial.on = false;
+	membar();
+}
+
+bool
+trial_active(void)
+{
+	return (trial.on && trial.thread == curthread);
+}
+
+bool
+trial_has(const char *unit, const char *copy)
+{
+	for (uint_t i = 0; i < trial_nfuncs; i++)
+		if (func_matches(&trial_funcs[i], unit) && find_copy(&trial_funcs[i], copy) != 0)
+			return (true);
+	return (false);
+}
+
+/* Is this the first function that has a copy of this name? */
+static bool
+first_of_name(uint_t func, const char *name)
+{
+	for (uint_t i = 0; i < func; i++)
+		if (find_copy(&trial_funcs[i], name) != 0)
+			return (false);
+	return (true);
+}
+
+const char *
+trial_copy_name(uint_t want)
+{
+	for (uint_t i = 0; i < trial_nfuncs; i++)
+		for (uint_t c = 1; c < trial_funcs[i].tf_ncopies; c++) {
+			const char *name = trial_funcs[i].tf_copies[c].tc_name;
+
+			if (first_of_name(i, name) && want-- == 0)
+				return (name);
+		}
+	return (NULL);
+}
+
+bool
+trial_records(const char *func)
+{
+	for (uint_t i = 0; i < trial_nfuncs; i++)
+		if (strcmp(trial_funcs[i].tf_name, func) == 0)
+			return (true);
+	return (false);
+}
+
+void
+trial_forget(void)
+{
+	ncalls = 0;
+}
+
+static bool
+call_matches(const struct trial_call *c, const char *func, uintptr_t a0, uintptr_t a1)
+{
+	return (strcmp(trial_funcs[c->tr_func].tf_name, func) == 0 && (a0 == TRIAL_ANY || a0 == c->tr_args[0]) &&
+	    (a1 == TRIAL_ANY || a1 == c->tr_args[1]));
+}
+
+uint_t
+trial_calls(const char *func, uintptr_t a0, uintptr_t a1)
+{
+	uint_t n = 0;
+
+	for (uint32_t i = 0; i < MIN(ncalls, (uint32_t)TRIAL_NCALLS); i++)
+		if (call_matches(&calls[i], func, a0, a1))
+			n++;
+	return (n);
+}
+
+const struct trial_call *
+trial_last(const char *func)
+{
+	for (uint32_t i = 0; i < MIN(ncalls, (uint32_t)TRIAL_NCALLS); i++) {
+		const struct trial_call *c = &calls[(ncalls - 1 - i) & (TRIAL_NCALLS - 1)];
+
+		if (call_matches(c, func, TRIAL_ANY, TRIAL_ANY))
+			return (c);
+	}
+	return (NULL);
+}
+
+uint_t
+trial_calls_lost(void)
+{
+	return (ncalls > TRIAL_NCALLS ? ncalls - TRIAL_NCALLS : 0);
+}

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: ISC
+"""What the tests of whole kernels share: building images of their own, booting them, comparing them."""
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(TOP / "src/tools"))
+
+FLAVORS = ("i386", "amd64")
+
+
+def run(*command, check=True, env=None, timeout=110):
+    """Run a command at the top of the project; its output as text, shown when it fails."""
+    environment = dict(os.environ, **(env or {}))
+    environment.pop("MAKEFLAGS", None)
+    done = subprocess.run([str(c) for c in command], cwd=TOP, env=environment, timeout=timeout, text=True,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if check and done.returncode != 0:
+        raise AssertionError(f"{' '.join(map(str, command))}: exit {done.returncode}\n{done.stdout[-3000:]}")
+    return done
+
+
+def image(flavor, name="", **variables):
+    """Build an image (make variables of src/kernel.mk) and return the directory it is in."""
+    folder = TOP / "build" / (f"{flavor}-{name}" if name else flavor)
+    folder.mkdir(parents=True, exist_ok=True)
+    words = [f"{key}={value}" for key, value in variables.items()]
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        run("make", "-s", "-f", "src/kernel.mk", f"FLAVOR={flavor}", f"IMAGE={name}", "WERROR=-Werror", *words)
+    return folder
+
+
+def boot(flavor, args="", folder=None, **options):
+    """Boot an image built by image() (default: the plain one) and return hatlab.run's Result."""
+    from hatlab import run as hatlab_run
+
+    folder = folder or image(flavor)
+    return hatlab_run.boot(flavor, args, image=folder / "hatlab.iso", kernel=folder / "kernel.elf", **options)
+
+
+def compare(flavor, *options, args="", folder=None, check=True):
+    """Run the comparison as `make compare` does; its exit code, text, and what --json says."""
+    folder = folder or image(flavor)
+    with tempfile.NamedTemporaryFile(suffix=".json") as out:
+        done = run("python3", "src/tools/compare.py", "--flavor", flavor, "--image", folder / "hatlab.iso",
+                   "--kernel", folder / "kernel.elf", "--args", args, "--json", out.name, *options, check=check)
+        out.seek(0)
+        text = out.read()
+    return done.returncode, done.stdout, json.loads(text) if text else None
+
+
+def checks(result):
+    """{(check, unit, copy): (result, text)} of a run."""
+    found, unit = {}, {}
+    for record in result.records:
+        if record.kind == "check-begin":
+            unit[record["name"]] = (record.get("unit", "-"), record.get("copy", "-"))
+        elif record.kind == "check-end":
+            found[(record["name"], *unit[record["name"]])] = (record["result"], record.get("text", ""))
+    return found
