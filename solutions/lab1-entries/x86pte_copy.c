@@ -14,7 +14,7 @@ source_mapin(pfn_t pfn)
 
 	if (kpm_vbase != 0)
 		return (hat_kpm_pfn2va(pfn));
-	pte_store(PT_INDEX_PTR(mmu.pwin_pte_va, window), MAKEPTE(pfn, 0) | mmu.pt_global | mmu.pt_nx);
+	pte_store(PT_INDEX_PTR(mmu.pwin_pte_va, window), MAKEPTE(pfn, 0) | PT_REF | PT_MOD | mmu.pt_global | mmu.pt_nx);
 	invlpg(va);
 	return ((void *)va);
 }

@@ -4,7 +4,10 @@
 #include <sys/thread.h>
 #include <x86/cpufunc.h>
 
-/** The window's entry keeps its last frame, so repeated access to one table costs no flush. */
+/**
+ * The window's entry keeps its last frame, so repeated access to one table costs no flush. Accessed and dirty are there from
+ * the start: the MMU then never writes to an entry that is about to name another frame.
+ */
 static void *
 window_mapin(pfn_t pfn)
 {
@@ -19,7 +22,7 @@ window_mapin(pfn_t pfn)
 	window = 2 * CPU->cpu_id;
 	va = mmu.pwin_base + window * PAGESIZE;
 	pte = PT_INDEX_PTR(mmu.pwin_pte_va, window);
-	want = MAKEPTE(pfn, 0) | PT_WRITABLE | mmu.pt_global | mmu.pt_nx;
+	want = MAKEPTE(pfn, 0) | PT_WRITABLE | PT_REF | PT_MOD | mmu.pt_global | mmu.pt_nx;
 	if (!PTE_EQUIV(pte_load(pte), want)) {
 		pte_store(pte, want);
 		invlpg(va);

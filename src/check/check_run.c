@@ -244,9 +244,12 @@ holds_foreign_lock(const kthread_t *t, const hat_t *hat)
 	return (false);
 }
 
+static void print_result(const struct check_run *r);
+
 static void NORETURN
-unsound(const char *why)
+unsound(const struct check_run *r, const char *why)
 {
+	print_result(r);
 	printf("hatlab: the kernel itself is no longer sound: %s\n", why);
 	run_done("fail");
 }
@@ -266,7 +269,7 @@ wait_for(kthread_t *t, struct check_run *r)
 	trial_end();
 	set_result(r, "wrong", "-", "asleep for ever: it waits for a lock that nobody will give back");
 	if (holds_foreign_lock(t, r->cr_hat))
-		unsound("the check sleeps and holds a lock of the kernel");
+		unsound(r, "the check sleeps and holds a lock of the kernel");
 	return (false);
 }
 
@@ -274,12 +277,12 @@ static void
 give_up_hat(struct check_run *r)
 {
 	if (r->cr_hat == NULL)
-		unsound("what the check left behind outlived its address space");
+		unsound(r, "what the check left behind outlived its address space");
 	scratch_abandon(r->cr_hat);
 	if (!invariants_abandon())
-		unsound("the counts of tables are lower than the tables that exist");
+		unsound(r, "the counts of tables are lower than the tables that exist");
 	if (check_invariants() > 0)
-		unsound("invariants outside of the scratch address space are broken");
+		unsound(r, "invariants outside of the scratch address space are broken");
 }
 
 static void

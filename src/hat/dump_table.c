@@ -99,6 +99,13 @@ dump_root(hat_t *hat)
 
 /* ------------------------------------------------------------------ one table */
 
+/* Most entries are: no need to load those with care. */
+static bool
+is_zero(const char *p)
+{
+	return (!mmu.pae_hat || *(const volatile uint64_t *)(const void *)p == 0);
+}
+
 /* The table is mapped in once for all its entries: on i386 each mapping costs a mutex. Nothing may block meanwhile. */
 static uint_t
 read_entries(htable_t *ht)
@@ -107,8 +114,8 @@ read_entries(htable_t *ht)
 	char *p = x86pte_access_pagetable(ht, 0);
 
 	dump_entries = &dump_buffer[ht->ht_level * mmu.ptes_per_table];
-	for (uint_t i = 0; i < n; i++)
-		dump_entries[i] = pte_load(PT_INDEX_PTR(p, i));
+	for (uint_t i = 0; i < n; i++, p += mmu.pte_size)
+		dump_entries[i] = *(volatile uint32_t *)p == 0 && is_zero(p) ? 0 : pte_load(p);
 	x86pte_release_pagetable(ht);
 	return (n);
 }
@@ -250,7 +257,7 @@ dump_table(htable_t *ht)
 
 	ht_line(ht);
 	for (uint_t i = 0; i < n; )
-		i = dump_entries[i] == 0 && !is_copy(ht, i) ? i + 1 : entry_line(ht, i, n);
+		i = dump_entries[i] == 0 ? i + 1 : entry_line(ht, i, n);
 }
 
 /* ------------------------------------------------------------------ merging */

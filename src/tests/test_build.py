@@ -39,7 +39,8 @@ def test_headers_alone(flavor):
     bad = []
     for header in sorted((TOP / "src").rglob("*.h")):
         folder = header.parent.name
-        if folder in FLAVORS and folder != flavor or "tools" in header.parts or "host" in header.parts:
+        if folder in FLAVORS and folder != flavor or {"tools", "host"} & set(header.parts) \
+                or header.name == "aptramp_md.h":  # assembly
             continue
         done = subprocess.run(["gcc", "-std=gnu11", *width, "-fno-pic", "-ffreestanding", "-nostdinc", "-Isrc",
                                f"-Isrc/{flavor}", "-I.", "-Wall", "-Wextra", "-Werror", "-x", "c", "-fsyntax-only",

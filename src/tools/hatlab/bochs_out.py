@@ -220,8 +220,10 @@ def parse_xp(text: str, count: int) -> tuple[int, list[int]]:
 _WHERE = r"\((?P<wcpu>\d+)\) \[(?P<phys>[^\]]*)\] (?P<where>[0-9a-f]{4}:[0-9a-f]+ [^\n]*)\n"
 _STOP = re.compile(
     r"(?:\((?P<cpu>\d+)\) (?P<why>Magic breakpoint|Breakpoint (?P<num>\d+),[^\n]*|Caught [^\n]*)\n)?"
-    r"Next at t=(?P<t>\d+)\n" + _WHERE + r"(?:\(\d+\) \[[^\n]*\n)*\Z"
+    r"Next at t=(?P<t>\d+)\n" + _WHERE + r"(?P<rest>(?:\(\d+\) [^\n]*\n)*)\Z"
 )
+# With several CPUs the reason stands before the line of the CPU that it is about, which need not be the first.
+_LATE_REASON = re.compile(r"^\((?P<cpu>\d+)\) (?P<why>Magic breakpoint|Breakpoint (?P<num>\d+),[^\n]*|Caught [^\n]*)$", re.M)
 _KINDS = {"Magic": "magic", "Breakpoint": "breakpoint"}
 
 
@@ -238,17 +240,18 @@ def parse_stop(text: str) -> Stop:
             break
     if not found:
         raise BochsOutputError(f"expected a stop ('Next at t=...'), got {text[-120:]!r}")
-    why = found["why"] or ""
+    reason = found if found["why"] else _LATE_REASON.search(found["rest"]) or found
+    why = reason["why"] or ""
     kind = _KINDS.get(why.split(" ")[0], "other")
     if why.startswith("Caught"):
         kind = "time" if "time" in why else "watch"
     return Stop(
         kind=kind,
-        cpu=int(found["cpu"] or found["wcpu"]),
+        cpu=int(reason["cpu"] or found["wcpu"]),
         t=int(found["t"]),
         where=found["where"],
         before=text[: found.start()],
-        number=int(found["num"] or 0),
+        number=int(reason["num"] or 0),
     )
 
 

@@ -155,6 +155,10 @@ def test_stop_forms():
     assert bochs_out.parse_stop("Next at t=oops\n(0) Magic\n" + STOP).before == "Next at t=oops\n(0) Magic\n"
     assert bochs_out.parse_stop(STOP.replace("time breakpoint", "write watch point at 0x1")).kind == "watch"
     assert "expected a stop" in raises(bochs_out.parse_stop, STOP[:-30])
+    lines = STOP.splitlines(True)
+    late = lines[1] + lines[2] + "(1) Magic breakpoint\n" + lines[3]
+    stop = bochs_out.parse_stop("said\n" + late)
+    assert (stop.kind, stop.cpu, stop.t, stop.before) == ("magic", 1, 500, "said\n")
 
 
 def test_replies_are_cut_at_prompts():

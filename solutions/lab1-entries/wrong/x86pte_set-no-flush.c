@@ -1,0 +1,52 @@
+/* notices: set-flush, set-stale */
+/* SPDX-License-Identifier: ISC */
+/** @file @brief A plausible mistake: the entry is changed, and nobody tells the TLBs. */
+#include <hat/x86pte.h>
+#include <x86/cpufunc.h>
+
+/** A new leaf for the same frame inherits what the MMU has noted about it. */
+static x86pte_t
+keep_ref_mod(x86pte_t old, x86pte_t new, level_t level)
+{
+	x86pte_t frame = level == 0 ? PT_PADDR : PT_PADDR_LGPG;
+
+	if (!PTE_ISVALID(new) || ((old ^ new) & frame) != 0)
+		return (new);
+	return (new | (old & (PT_REF | PT_MOD)));
+}
+
+/** Exchange until it holds; the result is what x86pte_set() returns. */
+static x86pte_t
+install(htable_t *ht, uintptr_t va, volatile void *p, x86pte_t new)
+{
+	x86pte_t old, found = pte_load(p);
+
+	do {
+		x86pte_t with_bits = keep_ref_mod(found, new, ht->ht_level);
+
+		old = found;
+		if (old == with_bits) {
+			invlpg(va);	/* we may have faulted on a stale, weaker translation */
+			return (new);
+		}
+		if (ht->ht_level > 0 && PTE_ISVALID(old) && !PTE_ISPAGE(old, ht->ht_level))
+			return (LPAGE_ERROR);
+		found = pte_cas(p, old, with_bits);
+	} while (found != old);
+
+	return (old);
+}
+
+x86pte_t
+x86pte_set(htable_t *ht, uint_t entry, x86pte_t new, void *ptr)
+{
+	x86pte_t old;
+
+	ASSERT(new != 0);
+	ASSERT(!(ht->ht_flags & (HTABLE_SHARED_PFN | HTABLE_VLP)));
+	if (ptr != NULL)
+		return (install(ht, htable_e2va(ht, entry), ptr, new));
+	old = install(ht, htable_e2va(ht, entry), x86pte_access_pagetable(ht, entry), new);
+	x86pte_release_pagetable(ht);
+	return (old);
+}
