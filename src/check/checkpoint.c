@@ -37,6 +37,7 @@ checkpoint_shown(const char *name)
 	record("%%cp-end name=%s lines=%u\n", name, dump_lines);
 	damage_after_dump(name);
 	magic_break();
+	damage_after_look();
 }
 
 /* Interrupts stay on: the dump may wait for a window's mutex. Other CPUs are held before anything is read. */

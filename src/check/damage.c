@@ -422,19 +422,35 @@ first_leaf(const walk_leaf_t *leaf, void *arg)
 	return (false);
 }
 
-/* The first user page of the running address space: what has just been shown is no longer true. */
+static walk_leaf_t hidden;	/* the leaf that has been changed; wl_size 0: none */
+
+/* One bit, and back again: what the MMU notes in the entry meanwhile stays. */
+static void
+flip_hidden(void)
+{
+	x86pte_t flip = strcmp(damage_kind, "after-frame") == 0 ? PAGESIZE : PT_WRITABLE, e = 0;
+	size_t size = walk_mode() == WALK_NONPAE ? sizeof (x86pte32_t) : sizeof (x86pte_t);
+
+	(void)peek_phys(hidden.wl_entry_pa, &e, size);
+	e ^= flip;
+	(void)poke_phys(hidden.wl_entry_pa, &e, size);
+}
+
+/* The first page of the running address space: what has just been shown is no longer true. */
 void
 damage_after_dump(const char *checkpoint)
 {
-	walk_leaf_t leaf;
-	x86pte_t e;
-
 	if (!is_after_dump() || strcmp(checkpoint, damage_at) != 0)
 		return;
-	memset(&leaf, 0, sizeof (leaf));
-	(void)walk_range(walk_mode(), walk_root(), 0, UINT64_MAX, first_leaf, &leaf);
-	if (leaf.wl_size == 0)
-		return;
-	e = leaf.wl_entry ^ (strcmp(damage_kind, "after-frame") == 0 ? PAGESIZE : PT_WRITABLE);
-	(void)poke_phys(leaf.wl_entry_pa, &e, walk_mode() == WALK_NONPAE ? 4 : 8);
+	(void)walk_range(walk_mode(), walk_root(), 0, UINT64_MAX, first_leaf, &hidden);
+	if (hidden.wl_size != 0)
+		flip_hidden();
+}
+
+void
+damage_after_look(void)
+{
+	if (hidden.wl_size != 0)
+		flip_hidden();
+	hidden.wl_size = 0;
 }

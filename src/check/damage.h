@@ -12,7 +12,9 @@
 void damage_main(void);
 /** Was damage= given? */
 bool damage_wanted(void);
-/** After the dump of checkpoint n: the kinds `after-dump` change an entry that has just been shown. */
+/** After a checkpoint's dump: the kinds `after-*` change an entry that has just been shown. */
 void damage_after_dump(const char *checkpoint);
+/** After the host has looked: put it back, so that the run goes on. */
+void damage_after_look(void);
 
 #endif
