@@ -104,7 +104,7 @@ collect_tables(inv_hat_t *h)
 
 	for (uint_t b = 0; b < MIN(h->ih_hat.hat_num_hash, INV_MAXBUCKETS); b++) {
 		if (!read_object(&h->ih_hat.hat_ht_hash[b], &head, sizeof (head))) {
-			inv_fault("S1", h, 0, (uintptr_t)&h->ih_hat.hat_ht_hash[b], "the array of chains cannot be read");
+			inv_fault("S1", h, h->ih_hat.hat_num_hash, b, "chains of the array that can be read");
 			return;
 		}
 		collect_chain(h, head, b, false);

@@ -26,7 +26,7 @@ inv_F1(inv_table_t *t)
 		if (pfn != PFN_INVALID)
 			inv_report(NULL, t, PFN_INVALID, pfn, "a VLP table has a frame");
 	} else if (pfn > mmu.highest_pfn || page_numtopp_nolock(pfn) == NULL) {
-		inv_report(NULL, t, mmu.highest_pfn, pfn, "ht_pfn is no page");
+		inv_report(NULL, t, 1, 0, "pages in frame 0x%lx (ht_pfn)", (ulong_t)pfn);
 	}
 }
 

@@ -124,7 +124,7 @@ inv_S9(inv_table_t *t)
 	if (t->it_hat->ih_kernel)
 		return;
 	if (va >= kernelbase)
-		inv_report(NULL, t, kernelbase, va, "a user hat's table lies in the kernel");
+		inv_report(NULL, t, kernelbase - 1, va, "a user hat's table lies in the kernel, above the last address wanted");
 	if ((t->it_hat->ih_hat.hat_flags & HAT_VLP) && (uint64_t)va >> 32 != 0)
 		inv_report(NULL, t, 0, va, "a VLP hat's table lies above 4 GiB");
 }
