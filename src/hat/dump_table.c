@@ -99,23 +99,21 @@ dump_root(hat_t *hat)
 
 /* ------------------------------------------------------------------ one table */
 
-/* Most entries are: no need to load those with care. */
-static bool
-is_zero(const char *p)
-{
-	return (!mmu.pae_hat || *(const volatile uint64_t *)(const void *)p == 0);
-}
-
-/* The table is mapped in once for all its entries: on i386 each mapping costs a mutex. Nothing may block meanwhile. */
+/*
+ * The table is mapped in once for all its entries: on i386 each mapping costs a mutex. A plain copy will do: nobody changes
+ * an entry meanwhile but the MMU, and that only sets bits of one byte.
+ */
 static uint_t
 read_entries(htable_t *ht)
 {
 	uint_t n = HTABLE_NUM_PTES(ht);
-	char *p = x86pte_access_pagetable(ht, 0);
+	const void *p = x86pte_access_pagetable(ht, 0);
 
 	dump_entries = &dump_buffer[ht->ht_level * mmu.ptes_per_table];
-	for (uint_t i = 0; i < n; i++, p += mmu.pte_size)
-		dump_entries[i] = *(volatile uint32_t *)p == 0 && is_zero(p) ? 0 : pte_load(p);
+	if (mmu.pae_hat)
+		memcpy(dump_entries, p, n * sizeof (x86pte_t));
+	for (uint_t i = 0; !mmu.pae_hat && i < n; i++)
+		dump_entries[i] = ((const x86pte32_t *)p)[i];
 	x86pte_release_pagetable(ht);
 	return (n);
 }

@@ -129,3 +129,20 @@ def test_runs_are_small(flavor):
             assert all(r["kernel"] == "ok" and r["raw"] == "ok" for r in hat["rows"])
             if hat["current"]:
                 assert any(r["bochs"] == "ok" for r in hat["rows"])
+
+
+@cases("i386")
+def test_stale_directory_pointer(flavor):
+    """PAE directory pointers cleared in memory only: Bochs, like the CPU, still has the old one, and memory stands alone"""
+    roots = {}
+
+    def look(machine, checkpoint, _reader):
+        roots[checkpoint.name] = checkpoint.cr3
+
+    assert boot(flavor, at_checkpoint=look).ok
+    code, text, _ = compare(flavor, "--at", "started", "--poke", f"{roots['started'] + 3 * 8:#x}=0", check=False)
+    assert code != 0
+    assert "Bochs' info tab says 0xc0200000-" in text and "the tables in memory say nothing" in text, text
+    code, text, _ = compare(flavor, "--at", CHECKPOINT, "--poke", f"{roots[CHECKPOINT]:#x}=0", check=False)
+    assert code != 0
+    assert "the CPU's copy of the top entries" in text and "invariant P3 broken" in text, text
