@@ -95,3 +95,47 @@ def test_backtrace(flavor):
     names = [re.sub(r"\+.*", "", frame.split()[-1]) for frame in result.reader.frames]
     assert "stop_here" in names[:3], result.reader.frames
     assert "kmain" in names, result.reader.frames
+
+
+@cases(*FLAVORS)
+def test_nothing_is_moved(flavor):
+    """adoption describes boot's tables where they are: same frames, same ranges, same entries"""
+    tables = {}
+
+    def look(machine, checkpoint, _reader):
+        tables[checkpoint.name] = {(t.level, t.lo, t.hi, t.pfn): t.entries for h in checkpoint.hats for t in h.tables}
+
+    assert boot(flavor, at_checkpoint=look).ok
+    before, after = tables["boot-tables"], tables["adopted"]
+    assert before.keys() == after.keys()
+    assert len(before) >= 4
+    levels = {level for level, *_ in before}
+    assert levels == set(range(max(levels) + 1))
+    for name, entries in before.items():
+        links = [(e.index, e.pa, e.flags) for e in entries if type(e).__name__ == "Link"]
+        assert links == [(e.index, e.pa, e.flags) for e in after[name] if type(e).__name__ == "Link"]
+        directory = flavor == "i386" and name[0] == 2
+        assert all(flags == (0x001 if directory else 0x027) for _, _, flags in links), links
+
+
+@cases(*FLAVORS)
+def test_consoles(flavor):
+    """what is printed arrives on the screen, on the serial line and at port E9"""
+    import tempfile
+    from pathlib import Path
+
+    from hatlab import bochs
+
+    screen = []
+
+    def look(machine, checkpoint, _reader):
+        screen.append("\n".join(bochs.screen(machine)))
+
+    with tempfile.TemporaryDirectory() as keep:
+        result = boot(flavor, "console=vga,serial,e9", at_checkpoint=look, keep=Path(keep))
+        assert result.ok, result.problem
+        serial = "".join(p.read_text(errors="replace") for p in result.kept.iterdir() if p.name.startswith("com1"))
+    line = f"hatlab {flavor}:"
+    assert line in result.console
+    assert line in screen[-1], screen[-1]
+    assert line in serial, serial
