@@ -20,6 +20,11 @@ ifneq ($(BAD),)
 $(error hatlab: there is no flavour "$(BAD)": FLAVOR is i386, amd64, or both)
 endif
 
+# LAB=n [MINE=1]: an image with the files of labs/ in it, in a directory of its own (src/kernel.mk).
+ifdef LAB
+export HATLAB_IMAGE := lab$(LAB)$(if $(MINE),-mine)
+KERNEL	+= LAB=$(LAB) $(if $(MINE),MINE=1)
+endif
 WHICH	:= $(if $(word 2,$(FLAVOR)),both,$(FLAVOR))
 
 .DEFAULT_GOAL := help
@@ -29,6 +34,8 @@ help:					## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  FLAVOR=i386|amd64 (default both)   CPUS=n   ARGS=\"tunable=value ...\" for the kernel"
+	@echo "  LAB=n: your files of lab n, each beside the reference (ARGS=\"tour=0 checks=labN\" runs their checks)"
+	@echo "  LAB=n MINE=1: the whole kernel on your files of labs 1 to n; LAB=all: on all of them"
 
 .PHONY: run
 run: kernel				## set up, build, boot both kernels on Bochs, compare their page tables with the hardware's

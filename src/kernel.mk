@@ -4,14 +4,35 @@
 #
 #   FLAVOR=i386|amd64   which kernel
 #   IMAGE=name          a directory of its own, build/$(FLAVOR)-name, for anything but the plain image
+#   LAB=n               trial link: the stubs or answers in labs/ of lab n beside the reference, as copy "mine"
+#   LAB=n MINE=1        plain link: labs 1 to n from labs/, the others from the reference; LAB=all: all from labs/
 #   UNITS="f=path ..."  plain link with these files instead of the reference for the units named
 #   TRIAL="copy:unit=path ..."  trial link (src/trial.mk)
 #   KERNELBASE=0x...    i386 only
 #   CC=gcc|clang, WERROR=-Werror, DEBUG=1|0
 
 FLAVOR	?= amd64
-IMAGE	?=
 DEBUG	?= 1
+
+# The units: lab/file pairs of the table.
+UNIT_FILES := $(shell awk '!/^\#/ && NF { print $$1 "/" $$2 ".c" }' src/hat/units | sort -u) lab7-running-out/htable_reap.c
+unit_name = $(basename $(notdir $(1)))
+lab_units = $(filter lab$(1)-%,$(UNIT_FILES))
+
+ifdef LAB
+ifeq ($(LAB),all)
+MINE_FILES := $(filter-out lab7-running-out/htable_reap.c,$(UNIT_FILES))
+else ifeq ($(call lab_units,$(LAB)),)
+$(error hatlab: there is no lab "$(LAB)" with units: LAB is a number from 1 to 9, or all)
+else ifdef MINE
+MINE_FILES := $(foreach n,$(shell seq 1 $(LAB)),$(call lab_units,$n))
+else
+TRIAL += $(foreach u,$(call lab_units,$(LAB)),mine:$(call unit_name,$u)=labs/$u)
+endif
+UNITS += $(foreach u,$(MINE_FILES),$(call unit_name,$u)=labs/$u)
+IMAGE ?= lab$(LAB)$(if $(MINE),-mine)
+endif
+IMAGE	?=
 B	:= build/$(FLAVOR)$(if $(IMAGE),-$(IMAGE))
 
 OBJCOPY	?= objcopy
@@ -31,9 +52,8 @@ SRCS	:= $(wildcard src/boot/*.[cS] src/$(FLAVOR)/*.[cS] src/x86/*.[cS] src/kern/
 	src/check/*.[cS] src/monitor/*.[cS] labs/*/checks.c)
 SRCS	:= $(filter-out %.lds.S src/$(FLAVOR)/trial_dispatch.S,$(SRCS))
 
-# The units: lab/file pairs from the table; each comes from solutions/ unless UNITS names another file for it.
-UNIT_FILES := $(shell awk '!/^\#/ && NF { print $$1 "/" $$2 ".c" }' src/hat/units | sort -u) lab7-running-out/htable_reap.c
-UNIT_SRCS := $(foreach u,$(UNIT_FILES),$(or $(patsubst $(basename $(notdir $u))=%,%,$(filter $(basename $(notdir $u))=%,$(UNITS))),solutions/$u))
+# Each unit comes from solutions/ unless UNITS names another file for it.
+UNIT_SRCS := $(foreach u,$(UNIT_FILES),$(or $(patsubst $(call unit_name,$u)=%,%,$(filter $(call unit_name,$u)=%,$(UNITS))),solutions/$u))
 UNIT_OBJS := $(patsubst %.c,$(B)/%.o,$(UNIT_SRCS))
 
 OBJS	:= $(patsubst %,$(B)/%.o,$(basename $(SRCS)))

@@ -110,3 +110,17 @@ def test_plain_copy_runs(flavor):
     unit, wrong, _ = mistakes()["parent-hold-dropped"]
     code, text, _ = compare(flavor, folder=image(flavor, "plain-wrong", UNITS=f"{unit}={wrong}"), check=False)
     assert code != 0, text
+
+
+@limit(300)
+def test_make_lab():
+    """`make run LAB=n` runs the stubs of lab n beside the reference; with MINE=1 the whole kernel on them"""
+    from common import run
+
+    done = run("make", "run", "LAB=1", "FLAVOR=i386", "ARGS=tour=0 checks=lab1", check=False, timeout=250)
+    assert done.returncode != 0 and "x86pte_set() is yours to write: lab 1" in done.stdout, done.stdout
+    assert "not written yet" in done.stdout, done.stdout
+    done = run("make", "run", "LAB=1", "MINE=1", "FLAVOR=i386", check=False, timeout=250)
+    assert done.returncode != 0 and "is yours to write: lab 1" in done.stdout and "panics" in done.stdout, done.stdout
+    done = run("make", "run", "LAB=12", "FLAVOR=i386", check=False)
+    assert done.returncode != 0 and 'there is no lab "12"' in done.stdout, done.stdout

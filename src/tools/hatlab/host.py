@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -19,7 +20,9 @@ class HostError(Exception):
 
 
 def kernel_path(flavor: str) -> Path:
-    return BUILD / flavor / "kernel.elf"
+    """The kernel of a flavour: the plain one, or the image that HATLAB_IMAGE names (build/FLAVOR-NAME)."""
+    name = os.environ.get("HATLAB_IMAGE")
+    return BUILD / (f"{flavor}-{name}" if name else flavor) / "kernel.elf"
 
 
 def run_tool(command: list[str], missing: str) -> None:

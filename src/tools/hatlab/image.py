@@ -142,7 +142,7 @@ def _tree(
 
 def default_modules(flavor: str) -> list[tuple[str, Path]]:
     """Every file in build/<flavor>/modules goes on the CD, under its own name."""
-    folder = host.BUILD / flavor / "modules"
+    folder = host.kernel_path(flavor).with_name("modules")
     return [(p.name, p) for p in sorted(folder.iterdir()) if p.is_file()] if folder.is_dir() else []
 
 
