@@ -66,12 +66,12 @@ read_string(paddr_t pa, char *buf, size_t size)
 	buf[n] = '\0';
 }
 
-/** Keep a range of RAM, page aligned inwards, in ascending order. Ranges beyond what entries can name are left out. */
+/** Keep a range of RAM, page aligned inwards, in ascending order. What entries cannot name is left out. */
 static void
 add_range(const struct mb_range *r)
 {
 	paddr_t start = ROUNDUP(r->base, (paddr_t)PAGESIZE);
-	paddr_t end = ROUNDDOWN(r->base + r->length, (paddr_t)PAGESIZE);
+	paddr_t end = MIN(ROUNDDOWN(r->base + r->length, (paddr_t)PAGESIZE), pfn_to_pa(mmu.highest_pfn) + PAGESIZE);
 	int i = bootinfo.bi_nram;
 
 	if (r->type != RANGE_RAM || end <= start || bootinfo.bi_nram == BOOT_MAXRANGES)

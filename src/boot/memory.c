@@ -17,8 +17,6 @@ static paddr_t next;		/* first free byte */
 static bool closed;		/* page_init() has counted what is left */
 static paddr_t mapped_end;	/* mapped up to here; what the entry code mapped at first */
 
-#define LARGE_PAGE	0x200000u	/* the image's data begins a large page, and the entry code maps all of it */
-
 static bool
 in_module(paddr_t start, paddr_t end, paddr_t *after)
 {
@@ -46,7 +44,7 @@ void
 boot_memory_init(void)
 {
 	next = (uintptr_t)kernel_end - KERNEL_OFFSET;
-	mapped_end = ROUNDUP(next, (paddr_t)LARGE_PAGE);
+	mapped_end = ROUNDUP(next, (paddr_t)LEVEL_SIZE(1));	/* that much the entry code has mapped */
 	if (!is_ram((uintptr_t)data_start - KERNEL_OFFSET, next))
 		panic("too little memory: the kernel's data at 0x%llx is not in RAM", (unsigned long long)next);
 }

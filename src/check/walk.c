@@ -79,10 +79,22 @@ fetch(walk_mode_t mode, paddr_t pa, x86pte_t *entries, uint_t n)
 	return (true);
 }
 
+/* With 4-byte entries, bit 7 means something only where CR4.PSE is on. */
 static bool
 is_leaf(const struct walker *w, x86pte_t e, level_t l)
 {
-	return (l == 0 || (w->levels[l].leaf && (e & PT_PAGESIZE) != 0));
+	bool large = w->mode != WALK_NONPAE || (read_cr4() & CR4_PSE) != 0;
+
+	return (l == 0 || (large && w->levels[l].leaf && (e & PT_PAGESIZE) != 0));
+}
+
+/* A large leaf of 4 bytes has address bits 32-39 at 13-20 [SDM3 4.3]. */
+static paddr_t
+leaf_address(const struct walker *w, x86pte_t e, level_t l)
+{
+	paddr_t low = e & PT_PADDR & ~((1ull << w->levels[l].shift) - 1);
+
+	return (w->mode == WALK_NONPAE && l > 0 ? low | (e >> 13 & 0xff) << 32 : low);
 }
 
 /* In long mode bit 47 is copied upward: the upper half of the top table stands above the hole. */
@@ -111,7 +123,7 @@ fill_leaf(const struct walker *w, walk_leaf_t *leaf, x86pte_t e, level_t l, uint
 {
 	leaf->wl_size = 1ull << w->levels[l].shift;
 	leaf->wl_va = canonical(w, va);
-	leaf->wl_pa = e & PT_PADDR & ~(leaf->wl_size - 1);
+	leaf->wl_pa = leaf_address(w, e, l);
 	leaf->wl_entry = e;
 	leaf->wl_level = l;
 	allow(w, leaf, e, l);

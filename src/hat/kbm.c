@@ -179,14 +179,28 @@ kbm_read_only(uintptr_t va)
 	change_leaf(va, PT_WRITABLE, 0);
 }
 
+/** All leaves of a range, whatever their size. */
+static void
+change_leaves(uintptr_t va, size_t len, x86pte_t clear, x86pte_t set)
+{
+	uintptr_t end = va + len;
+	level_t level = 0;
+
+	while (va < end) {
+		(void)kbm_probe(va, &level);
+		change_leaf(va, clear, set);
+		va += LEVEL_SIZE(level);
+	}
+}
+
 void
 kbm_init(void)
 {
 	uintptr_t text = (uintptr_t)text_start, data = (uintptr_t)data_start;
 
 	top_pfn = md_boot_top();
-	change_leaf(text, PT_WRITABLE, mmu.pt_global);
-	change_leaf(data, 0, mmu.pt_nx | mmu.pt_global);
+	change_leaves(text, data - text, PT_WRITABLE, mmu.pt_global);
+	change_leaves(data, LEVEL_SIZE(1), 0, mmu.pt_nx | mmu.pt_global);
 	change_leaf(WINDOW_VA(WINDOW_TABLE), 0, mmu.pt_nx | mmu.pt_global);
 }
 

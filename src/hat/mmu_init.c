@@ -50,11 +50,13 @@ hole_init(void)
 static void
 paging_features_on(void)
 {
-	if (x86_features.nx)
+	bool nx = x86_features.nx && mmu.pae_hat;	/* entries of 4 bytes have no place for it */
+
+	if (nx)
 		wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE);
 	if (x86_features.pge)
 		write_cr4(read_cr4() | CR4_PGE);
-	mmu.pt_nx = x86_features.nx ? PT_NX : 0;
+	mmu.pt_nx = nx ? PT_NX : 0;
 	mmu.pt_global = x86_features.pge ? PT_GLOBAL : 0;
 }
 

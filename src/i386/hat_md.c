@@ -1,31 +1,53 @@
 /* SPDX-License-Identifier: ISC */
 /**
  * @file
- * @brief Three levels of 8-byte entries, four of them at the top [SDM3 4.4].
+ * @brief Three levels of 8-byte entries, four of them at the top [SDM3 4.4]; or two levels of 4-byte ones [SDM3 4.3].
+ *
+ * Which, the entry code has chosen (start.S): CR4 tells.
  */
 #include <hat/hat_md.h>
 #include <sys/debug.h>
-#include <x86/features.h>
+#include <x86/cpufunc.h>
 #include <memmap.h>
 
 #define VLP_GROUPS	(PAGESIZE / VLP_SIZE)	/* 128: the kernel's directory pointers and those of 127 CPUs */
 
-extern char boot_pdpt[];
+extern char boot_top[];
 
-void
-md_mmu_geometry(void)
+static void
+pae_geometry(void)
 {
 	static const uint_t shift[] = { 12, 21, 30, 32 };
 
-	if (!x86_features.pae)
-		panic("this CPU has no physical address extension (PAE)");
 	mmu.num_level = 3;
 	mmu.top_level_count = VLP_NUM_PTES;
 	mmu.pte_size = 8;
 	mmu.max_page_level = 1;
-	mmu.umax_page_level = 1;
 	for (uint_t l = 0; l < NELEM(shift); l++)
 		mmu.level_shift[l] = shift[l];
+}
+
+static void
+nonpae_geometry(void)
+{
+	static const uint_t shift[] = { 12, 22, 32 };
+
+	mmu.num_level = 2;
+	mmu.top_level_count = 1024;
+	mmu.pte_size = 4;
+	mmu.max_page_level = read_cr4() & CR4_PSE ? 1 : 0;
+	for (uint_t l = 0; l < NELEM(shift); l++)
+		mmu.level_shift[l] = shift[l];
+}
+
+void
+md_mmu_geometry(void)
+{
+	if (read_cr4() & CR4_PAE)
+		pae_geometry();
+	else
+		nonpae_geometry();
+	mmu.umax_page_level = mmu.max_page_level;
 }
 
 bool
@@ -65,5 +87,5 @@ md_vlp_copy_kernel(hat_t *hat)
 pfn_t
 md_boot_top(void)
 {
-	return (pa_to_pfn((uintptr_t)boot_pdpt - KERNEL_OFFSET));
+	return (pa_to_pfn((uintptr_t)boot_top - KERNEL_OFFSET));
 }
