@@ -15,8 +15,8 @@
 
 /* Bochs' TLB is direct mapped by bits 12-22: nothing that the kernel touches often has these, and evicts a stale entry. */
 #define VA	((uintptr_t)0x40600000)
-#define ENTRY	7u			/* the entries around it stay empty */
-#define AT	(VA + ENTRY * PAGESIZE)
+#define AT	(VA + 7 * PAGESIZE)
+#define ENTRY	((uint_t)(AT >> PAGESHIFT) & (mmu.ptes_per_table - 1))	/* the entries around it stay empty */
 
 static x86pte_t
 raw(const htable_t *ht, uint_t entry)

@@ -101,7 +101,8 @@ dump_root(hat_t *hat)
 
 /*
  * The table is mapped in once for all its entries: on i386 each mapping costs a mutex. A plain copy will do: nobody changes
- * an entry meanwhile but the MMU, and that only sets bits of one byte.
+ * an entry meanwhile but the MMU, and that only sets bits of one byte. Returns
+ * how many there are up to the last one that is not 0: without PAE, most of the kernel's tables are empty.
  */
 static uint_t
 read_entries(htable_t *ht)
@@ -115,6 +116,8 @@ read_entries(htable_t *ht)
 	for (uint_t i = 0; !mmu.pae_hat && i < n; i++)
 		dump_entries[i] = ((const x86pte32_t *)p)[i];
 	x86pte_release_pagetable(ht);
+	while (n > 0 && dump_entries[n - 1] == 0)
+		n--;
 	return (n);
 }
 
