@@ -217,6 +217,22 @@ inv_P2(void)
 	}
 }
 
+/* In long mode a table of the CPU's own stands above the four entries: it shows the kernel, and them below its entry 0. */
+static void
+judge_vlp_top(const inv_hat_t *h, uint_t c)
+{
+	const struct hat_cpu_info *hci = cpu[c]->cpu_hat_info;
+	inv_table_t *ktop = inv_by_addr(inv.hats[0].ih_hat.hat_htable);
+	x86pte_t want = MAKEPTP(hat_getpfnum(kas_hat, (uintptr_t)hci->hci_vlp_slots), VLP_LEVEL), have;
+
+	for (uint_t i = 0; ktop != NULL && i < inv_nentries(ktop); i++) {
+		if (i > 0 && !inv_read(ktop, i, &want))
+			return;		/* L5 and others tell */
+		if (!peek_phys(hci->hci_vlp_cr3 + i * mmu.pte_size, &have, mmu.pte_size) || have != want)
+			inv_report(h, NULL, want, have, "the top table of CPU %u has another entry %u", c, i);
+	}
+}
+
 void
 inv_P3(void)
 {
@@ -234,6 +250,8 @@ inv_P3(void)
 		for (uint_t i = 0; i < VLP_NUM_PTES; i++)
 			if (have[i] != h->ih_hat.hat_vlp_ptes[i])
 				inv_report(h, NULL, h->ih_hat.hat_vlp_ptes[i], have[i], "CPU %u uses another entry %u", c, i);
+		if (mmu.max_level > VLP_LEVEL)
+			judge_vlp_top(h, c);
 	}
 }
 

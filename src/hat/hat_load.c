@@ -113,6 +113,15 @@ hati_load_common(hat_t *hat, uintptr_t va, uint_t attr, uint_t flags, level_t le
 	return (error);
 }
 
+/** Where a hat's user addresses end: a 32-bit process of a 64-bit kernel has four entries, for 1 GiB each. */
+static uintptr_t
+user_end(const hat_t *hat)
+{
+	if ((hat->hat_flags & HAT_VLP) && mmu.max_level > VLP_LEVEL)
+		return (VLP_NUM_PTES * LEVEL_SIZE(VLP_LEVEL));
+	return (userlimit);
+}
+
 /** Who maps what where: user addresses in user hats, page aligned, none in the hole. */
 static void
 check_range(const hat_t *hat, uintptr_t va, size_t len)
@@ -120,7 +129,7 @@ check_range(const hat_t *hat, uintptr_t va, size_t len)
 	ASSERT((va & PAGEOFFSET) == 0);
 	ASSERT((len & PAGEOFFSET) == 0);
 	ASSERT(!IN_VA_HOLE(va));
-	ASSERT(hat == kas_hat || (va < userlimit && len <= userlimit - va));
+	ASSERT(hat == kas_hat || (va < user_end(hat) && len <= user_end(hat) - va));
 	(void)hat, (void)va, (void)len;
 }
 

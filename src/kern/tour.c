@@ -5,7 +5,8 @@
  *
  * The main space has small and large pages, every permission, regions far apart, and pages at its very edges. The second
  * one, on the 64-bit kernel, has the two places that Bochs' `info tab` cannot show: the last page below the hole, which it
- * misprints, and the first page above it, which it leaves out.
+ * misprints, and the first page above it, which it leaves out. There a third one, as a 32-bit process has it, runs for a
+ * moment while both exist.
  */
 #include <check/check.h>
 #include <check/invariants.h>
@@ -14,6 +15,7 @@
 #include <sys/debug.h>
 #include <sys/kmem.h>
 #include <sys/peek.h>
+#include <vm/as.h>
 #include <vm/page.h>
 
 #define RWU	(PROT_READ | PROT_WRITE | PROT_USER)
@@ -39,6 +41,8 @@ static const struct region main_space[] = {
 /* What the flavours have at their edges. A 32-bit space has no hole: its last page ends at kernelbase. */
 static const uint64_t main_edges[] = { 0x00007fffffffe000, 0xfffff00000000000 };
 static const uint64_t blind_edges[] = { 0x00007ffffffff000, 0xffff800000000000 };
+
+static const uintptr_t narrow_pages[] = { 0x00400000, 0xfffff000 };	/* the last one of 4 GiB */
 
 static page_t *
 new_page(void)
@@ -143,10 +147,35 @@ leave(hat_t *hat)
 	hat_free_end(hat);
 }
 
+/** An address space that ends at 4 GiB, and is not the usual kind; NULL where each one does. */
+static hat_t *
+narrow_make(void)
+{
+	static struct as as = { .a_32bit = true };
+	hat_t *hat;
+
+	if (mmu.num_level < MAX_NUM_LEVEL)
+		return (NULL);
+	hat = hat_alloc(&as);
+	for (uint_t i = 0; i < NELEM(narrow_pages); i++)
+		load_page(hat, narrow_pages[i], RWU);
+	hat_setup(hat);
+	return (hat);
+}
+
+static void
+narrow_drop(hat_t *hat)
+{
+	for (uint_t i = 0; hat != NULL && i < NELEM(narrow_pages); i++)
+		drop(hat, narrow_pages[i], PAGESIZE);
+	if (hat != NULL)
+		leave(hat);
+}
+
 void
 tour(void)
 {
-	hat_t *first, *second;
+	hat_t *first, *second, *third;
 
 	look("started");
 	first = hat_alloc(NULL);
@@ -158,8 +187,10 @@ tour(void)
 	second = hat_alloc(NULL);
 	load_edges(second, blind_edges, NELEM(blind_edges));
 	load_page(second, 0x00400000, RWU);
+	third = narrow_make();
 	look("two-spaces");
 	hat_setup(second);
+	narrow_drop(third);
 	look("switched");
 
 	hat_setup(first);
