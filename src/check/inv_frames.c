@@ -231,6 +231,9 @@ judge_vlp_top(const inv_hat_t *h, uint_t c)
 		if (!peek_phys(hci->hci_vlp_cr3 + i * mmu.pte_size, &have, mmu.pte_size) || have != want)
 			inv_report(h, NULL, want, have, "the top table of CPU %u has another entry %u", c, i);
 	}
+	for (uint_t i = VLP_NUM_PTES; i < mmu.ptes_per_table; i++)
+		if (hci->hci_vlp_slots[i] != 0)
+			inv_report(h, NULL, 0, hci->hci_vlp_slots[i], "CPU %u has an entry %u beyond the four", c, i);
 }
 
 void
