@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /**
  * @file
- * @brief COM1, 115200 baud, eight bits, output only (16550 data sheet).
+ * @brief COM1, 115200 baud, eight bits, polled (16550 data sheet).
  *
  * A UART that stops sending is given up: a kernel must not hang because nobody listens.
  */
@@ -18,6 +18,7 @@
 #define UART_SCRATCH	(COM1 + 7)
 #define LCR_8N1		0x03
 #define LCR_DLAB	0x80
+#define LSR_DR		0x01		/* a byte has come in */
 #define LSR_THRE	0x20		/* the FIFO is empty */
 #define LSR_TEMT	0x40		/* and so is the shift register: all is sent */
 #define FIFO_SIZE	16
@@ -74,4 +75,12 @@ cons_serial_write(const char *s, size_t n)
 	}
 	if (present)
 		(void)status_wait(LSR_TEMT);
+}
+
+int
+cons_serial_read(void)
+{
+	if (!present || (inb(UART_LSR) & LSR_DR) == 0)
+		return (-1);
+	return (inb(UART_DATA));
 }
