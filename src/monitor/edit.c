@@ -269,8 +269,11 @@ mon_getline(char *line)
 
 	memset(&ed, 0, sizeof (ed));
 	for (;;) {
-		show();
-		key = mon_getkey(somebody ? 0 : monitor_wait * MILLION);
+		key = mon_getkey(1);
+		if (key < 0) {			/* what comes fast is shown once */
+			show();
+			key = mon_getkey(somebody ? 0 : monitor_wait * MILLION);
+		}
 		if (key < 0) {
 			echo("\n");
 			return (false);
@@ -282,6 +285,7 @@ mon_getline(char *line)
 			break;
 		edit_key(key);
 	}
+	show();
 	echo("\n");
 	record(PROMPT "%s\n", ed.text);
 	remember();

@@ -54,21 +54,21 @@ mon_entry_text(char *buf, size_t size, x86pte_t e, level_t l)
 /** One field. Where its kind is not among `kinds` the bits are reserved or ignored. */
 static const struct {
 	uint8_t		bit, width, kinds;
-	const char	*intel, *ours, *meaning;
+	const char	*text;		/**< Intel's name, ours, meaning */
 } fields[] = {
-	{ 0, 1, 15, "P", "PT_VALID", "present" },
-	{ 1, 1, 7, "R/W", "PT_WRITABLE", "may be written" },
-	{ 2, 1, 7, "U/S", "PT_USER", "ring 3 may use it" },
-	{ 3, 1, 15, "PWT", "PT_WRITETHRU", "memory type, low bit" },
-	{ 4, 1, 15, "PCD", "PT_NOCACHE", "memory type, middle bit" },
-	{ 5, 1, 7, "A", "PT_REF", "has been used" },
-	{ 6, 1, LEAF | LARGE, "D", "PT_MOD", "has been written" },
-	{ 7, 1, LEAF, "PAT", "PT_PAT_4K", "memory type, high bit" },
-	{ 7, 1, LARGE | LINK, "PS", "PT_PAGESIZE", "a leaf, not a link" },
-	{ 8, 1, LEAF | LARGE, "G", "PT_GLOBAL", "survives a load of CR3" },
-	{ 9, 3, 15, "AVL", "PT_SOFTWARE", "ours: 1 NOSYNC, 2 NOCONSIST, 3 and more FOREIGN" },
-	{ 12, 1, LARGE, "PAT", "PT_PAT_LARGE", "memory type, high bit" },
-	{ 63, 1, 7, "XD", "PT_NX", "no instruction may be fetched" },
+	{ 0, 1, 15, "P, PT_VALID: present" },
+	{ 1, 1, 7, "R/W, PT_WRITABLE: may be written" },
+	{ 2, 1, 7, "U/S, PT_USER: ring 3 may use it" },
+	{ 3, 1, 15, "PWT, PT_WRITETHRU: memory type, low bit" },
+	{ 4, 1, 15, "PCD, PT_NOCACHE: memory type, middle bit" },
+	{ 5, 1, 7, "A, PT_REF: has been used" },
+	{ 6, 1, LEAF | LARGE, "D, PT_MOD: has been written" },
+	{ 7, 1, LEAF, "PAT, PT_PAT_4K: memory type, high bit" },
+	{ 7, 1, LARGE | LINK, "PS, PT_PAGESIZE: a leaf, not a link" },
+	{ 8, 1, LEAF | LARGE, "G, PT_GLOBAL: survives a load of CR3" },
+	{ 9, 3, 15, "AVL, PT_SOFTWARE: ours: 1 NOSYNC, 2 NOCONSIST, 3 and more FOREIGN" },
+	{ 12, 1, LARGE, "PAT, PT_PAT_LARGE: memory type, high bit" },
+	{ 63, 1, 7, "XD, PT_NX: no instruction may be fetched" },
 };
 
 static x86pte_t
@@ -93,8 +93,7 @@ pte_show(x86pte_t e, level_t l)
 
 		if ((fields[i].kinds & kind) == 0 || bit >= mmu.pte_size * 8)
 			continue;
-		printf("  bit %2u %-4s %-13s %u  %s\n", bit, fields[i].intel, fields[i].ours, (uint_t)(e >> bit) & mask,
-		    fields[i].meaning);
+		printf("  bit %2u: %u  %s\n", bit, (uint_t)(e >> bit) & mask, fields[i].text);
 		rest &= ~((x86pte_t)mask << bit);
 	}
 	printf("  frame 0x%llx, other bits 0x%llx%s\n", (unsigned long long)((e & frame_mask(kind, l)) >> PAGESHIFT),
@@ -278,6 +277,7 @@ MON_COMMAND(vatopfn, "vatopfn", "VA [HAT]", "translate: by walking the raw table
 	hat_t *hat = mon_hat_arg(a, 1);
 	paddr_t root = root_of(hat);
 	pfn_t walked, known, asked;
+	bool quiet = mon_quiet(false);
 
 	if (IN_VA_HOLE(va)) {
 		mon_error("%s is in the hole of the address space: it cannot be mapped", a->word[0]);
@@ -293,9 +293,10 @@ MON_COMMAND(vatopfn, "vatopfn", "VA [HAT]", "translate: by walking the raw table
 		hat = kas_hat;
 	walked = walker_says(root, va);
 	known = hat_says(hat, va);
-	asked = mon_quiet(false) ? hat_getpfnum(hat, va) : known;
+	asked = quiet ? hat_getpfnum(hat, va) : known;
 	says("  walker:", root == 0 ? known : walked);
 	says(", HAT's tables:", known);
-	says(", hat_getpfnum():", asked);
+	if (quiet)
+		says(", hat_getpfnum():", asked);
 	printf("%s\n", (root == 0 || walked == known) && asked == known ? "" : ": THEY DISAGREE");
 }

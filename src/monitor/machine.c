@@ -37,6 +37,7 @@ look_at_self(uintptr_t a, uintptr_t b)
 static void
 look_at_all(void)
 {
+	memset(seen, 0, sizeof (seen));
 	if (panicstr == NULL && khat_running)
 		xc_call(~(cpuset_t)0, look_at_self, 0, 0);
 	else
@@ -59,10 +60,13 @@ cpu_show(const cpu_t *c)
 	const struct hat_cpu_info *hci = c->cpu_hat_info;
 	hat_t *hat = c->cpu_current_hat;
 
-	printf("  cpu%d apic=%u %s hat=0x%lx (%s) cr3=0x%012llx tlb_info=0x%x thread=0x%lx %s\n", c->cpu_id, c->cpu_apic_id,
+	char cr3[24] = "-";
+
+	if (seen[c->cpu_id].cr3 != 0)
+		(void)snprintf(cr3, sizeof (cr3), "0x%012llx", (unsigned long long)seen[c->cpu_id].cr3);
+	printf("  cpu%d apic=%u %s hat=0x%lx (%s) cr3=%s tlb_info=0x%x thread=0x%lx %s\n", c->cpu_id, c->cpu_apic_id,
 	    c->cpu_stopped ? "stopped" : c->cpu_online ? "online" : "offline", (ulong_t)(uintptr_t)hat,
-	    hat == NULL ? "-" : mon_hat_name(hat), (unsigned long long)seen[c->cpu_id].cr3, c->cpu_tlb_info,
-	    (ulong_t)(uintptr_t)c->cpu_thread, c->cpu_thread->t_name);
+	    hat == NULL ? "-" : mon_hat_name(hat), cr3, c->cpu_tlb_info, (ulong_t)(uintptr_t)c->cpu_thread, c->cpu_thread->t_name);
 	if (hci == NULL)
 		return;
 	printf("   ");

@@ -94,7 +94,9 @@ mon_quiet(bool aloud)
 static bool
 is_type(const char *type, const char *name)
 {
-	return (strncmp(type, name, strlen(name)) == 0);
+	size_t n = strlen(name);
+
+	return (strncmp(type, name, n) == 0 && (type[n] == '\0' || type[n] == ' ' || type[n] == ']'));
 }
 
 static bool
@@ -387,15 +389,16 @@ monitor_enter(const char *why)
 	intr_restore(saved);
 }
 
-/* A thread that comes by itself can still get memory. */
+/* Here memory for ::verify can still be had; after a panic it is too late. */
 void
 monitor_at(const char *place)
 {
-	if (strcmp(place, monitor_place) != 0)
-		return;
-	if (khat_running)
+	bool here = strcmp(place, monitor_place) == 0;
+
+	if (khat_running && (here || panic_monitor != 0))
 		invariants_init();
-	monitor_enter(place);
+	if (here)
+		monitor_enter(place);
 }
 
 void
