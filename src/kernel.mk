@@ -69,6 +69,8 @@ $(B)/%.o: %.c $(B)/flags
 $(B)/%.o: %.S $(B)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -D__ASSEMBLER__ -MMD -MP -c -o $@ $<
+# GRUB pays for each byte of it in every run, and nobody waits for it.
+$(B)/src/monitor/%.o: CFLAGS += -Os
 $(B)/kernel.lds: src/boot/kernel.lds.S $(B)/flags
 	$(CC) $(CPPFLAGS) -D__ASSEMBLER__ -E -P -x c -MMD -MP -MT $@ -o $@ $<
 

@@ -96,4 +96,8 @@ md_frame_trap(uintptr_t fp)
 /** The double fault handler keeps the CR3 it finds: nothing to do. */
 static inline void md_cr3_changed(uintptr_t cr3) { (void)cr3; }
 
+/** Where a thread that does not run will go on, and its frame pointer. */
+static inline uintptr_t md_context_pc(const struct md_context *mx) { return (mx->mx_rip); }
+static inline uintptr_t md_context_fp(const struct md_context *mx) { return (mx->mx_rbp); }
+
 #endif

@@ -35,6 +35,10 @@ SECTIONS
 		__start_checks = .;
 		KEEP(*(checks))
 		__stop_checks = .;
+		. = ALIGN(16);
+		__start_monitor = .;
+		KEEP(*(monitor))
+		__stop_monitor = .;
 		KEEP(*(.rodata.symtab))
 		rodata_end = .;
 	} :text

@@ -8,6 +8,7 @@
 #include <check/walk.h>
 #include <hat/dump_table.h>
 #include <hat/kbm.h>
+#include <monitor/monitor.h>
 #include <sys/printf.h>
 #include <sys/thread.h>
 #include <sys/xcall.h>
@@ -44,6 +45,7 @@ checkpoint_shown(const char *name)
 void
 checkpoint(const char *name)
 {
+	monitor_at(name);
 	kpreempt_disable();
 	if (khat_running)
 		xc_pause_others();

@@ -12,6 +12,7 @@
 #include <check/peek_phys.h>
 #include <check/walk.h>
 #include <hat/htable_impl.h>
+#include <monitor/monitor.h>
 #include <sys/debug.h>
 #include <sys/printf.h>
 #include <sys/string.h>
@@ -416,6 +417,7 @@ damage_main(void)
 			panic("damage: something is broken already");
 		d->func();
 		printf("damage %s is done; expected: %s\n", d->name, expected(d));
+		monitor_at("damage");
 		run_done(check_invariants() != 0 ? "fail" : "ok");
 	}
 	printf("hatlab: unknown damage \"%s\"\n", damage_kind);

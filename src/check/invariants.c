@@ -205,6 +205,12 @@ judge(const struct invariant *i, const hat_t *only)
 		i->all();
 }
 
+bool
+invariants_ready(void)
+{
+	return (inv.hats != NULL && kmem_cache_inuse(htable_cache) + INV_SLACK <= inv.maxtables);
+}
+
 /* Memory first, snapshot afterwards: making room may itself make tables. */
 static void
 make_room(void)

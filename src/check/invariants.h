@@ -19,6 +19,8 @@ uint_t check_invariants_hat(hat_t *hat);
  * its loss and is not reported again. @return false when the counts are off in the other direction: the kernel is not sound
  */
 bool invariants_abandon(void);
+/** Is there memory for a check already? Otherwise checking allocates some. */
+bool invariants_ready(void);
 /** Get the checker's memory now; call once when kernel memory works, so that checking changes nothing later. */
 void invariants_init(void);
 

@@ -31,6 +31,23 @@ window_set(x86pte_t e)
 	invlpg(check_window_va);
 }
 
+uint64_t
+peek_phys_save(void)
+{
+	const volatile uint32_t *half = check_window_pte;
+
+	if (half == NULL)
+		return (0);
+	return (half[0] | (read_cr4() & CR4_PAE ? (uint64_t)half[1] << 32 : 0));
+}
+
+void
+peek_phys_restore(uint64_t window)
+{
+	if (check_window_pte != NULL)
+		window_set(window);
+}
+
 static bool
 in_ram(paddr_t pa)
 {

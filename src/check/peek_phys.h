@@ -17,6 +17,12 @@ bool peek_phys(paddr_t pa, void *buf, size_t len);
 /** The other direction; for tests and damage. An entry is stored whole when len is 8 or 4 and pa aligned to it. */
 bool poke_phys(paddr_t pa, const void *buf, size_t len);
 
+/** @name For who interrupts others in the middle of it: what the window shows now, and show that again
+ * @{ */
+uint64_t peek_phys_save(void);
+void peek_phys_restore(uint64_t window);
+/** @} */
+
 /**
  * The checker's window: one page of kernel VA and where its entry can be stored, or 0 and NULL when the linear map serves.
  * Set once, by hat_kern_alloc(); the entry is 8 bytes with PAE, else 4, and stays 0 while unused.

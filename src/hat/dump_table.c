@@ -15,6 +15,7 @@
 #define DUMP_MAXENTRIES	2048	/* of all tables from the top to one page: 4 x 512, or 2 x 1024 */
 
 uint_t dump_lines;
+bool dump_aloud;
 
 /* One table of each level at a time. Not on the stack, which a single one would half fill. */
 static x86pte_t dump_buffer[DUMP_MAXENTRIES];
@@ -37,7 +38,7 @@ dump_line(const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof (line), fmt, ap);
 	va_end(ap);
-	record("%s\n", line);
+	(void)(dump_aloud ? printf : record)("%s\n", line);
 	dump_lines++;
 }
 
@@ -59,8 +60,8 @@ flag_name(char *buf, size_t size, bool set, const char *name)
 		snprintf(buf + n, size - n, "%s%s", n > 0 ? "," : "", name);
 }
 
-static void
-hat_flag_names(const hat_t *hat, char *buf, size_t size)
+void
+dump_hat_flags(const hat_t *hat, char *buf, size_t size)
 {
 	buf[0] = '\0';
 	flag_name(buf, size, hat->hat_flags & HAT_VLP, "vlp");
@@ -388,7 +389,7 @@ dump_hat_begin(hat_t *hat)
 	const volatile ulong_t *pages = pages_mapped(hat);
 	char flags[40];
 
-	hat_flag_names(hat, flags, sizeof (flags));
+	dump_hat_flags(hat, flags, sizeof (flags));
 	dump_line("hat 0x%016llx %s flags=%s top=%d pages=%lu,%lu,%lu cpus=0x%lx root=0x%012llx",
 	    is_boot(hat) ? 0ull : (unsigned long long)(uintptr_t)hat, is_boot(hat) ? "boot" : hat == kas_hat ? "kernel" : "user",
 	    flags, TOP_LEVEL(hat), pages[0], pages[1], pages[2], cpus_running(hat), (unsigned long long)dump_root(hat));

@@ -30,6 +30,10 @@ void dump_range_end(void);
 /** Physical address of the first entry of a hat's top table. */
 paddr_t dump_root(hat_t *hat);
 
+/** The words of hat_flags, joined by commas, or "-". */
+void dump_hat_flags(const hat_t *hat, char *buf, size_t size);
+
+extern bool dump_aloud;		/**< print the lines to every console, not only for the host */
 extern uint_t dump_lines;	/**< lines printed since it was last set to 0: the `lines=` of a checkpoint */
 
 #endif

@@ -106,4 +106,8 @@ md_frame_trap(uintptr_t fp)
 
 void md_cr3_changed(uintptr_t cr3);
 
+/** Where a thread that does not run will go on, and its frame pointer. */
+static inline uintptr_t md_context_pc(const struct md_context *mx) { return (mx->mx_eip); }
+static inline uintptr_t md_context_fp(const struct md_context *mx) { return (mx->mx_ebp); }
+
 #endif

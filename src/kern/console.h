@@ -24,6 +24,8 @@ void cons_serial_write(const char *s, size_t n); /**< silent when there is no UA
 /** @} */
 
 void cons_serial_init(void);
+/** A byte that came in over the serial line; -1: none, or no line. Never waits. */
+int cons_serial_read(void);
 
 /** VGA text memory, 80 x 25 cells, once somebody has mapped it. */
 extern volatile uint16_t *vga_va;

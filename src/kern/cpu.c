@@ -27,6 +27,7 @@ cpu_init_boot(void)
 	t->t_stack = boot_stack;
 	t->t_stacksize = (size_t)(boot_stack_top - boot_stack);
 	strlcpy(t->t_name, "boot", sizeof (t->t_name));
+	all_threads = t;
 	boot_cpu.cpu_thread = t;
 	cpu[0] = &boot_cpu;
 	md_idt_init();

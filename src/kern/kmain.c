@@ -11,6 +11,7 @@
 #include <hat/hat_impl.h>
 #include <hat/kbm.h>
 #include <kern/tour.h>
+#include <monitor/monitor.h>
 #include <sys/bootinfo.h>
 #include <sys/cpu.h>
 #include <sys/debug.h>
@@ -131,6 +132,7 @@ kmain(uint32_t magic, uint32_t info)
 	start_boot(magic, info);
 	start_hat();
 	start_cpus();
+	monitor_at("1");
 	stop_here();
 	kern_selftest();
 	if (check_wanted())

@@ -9,6 +9,7 @@
 #include <check/check.h>
 #include <kern/console.h>
 #include <kern/panic_impl.h>
+#include <monitor/monitor.h>
 #include <sys/atomic.h>
 #include <sys/cpu.h>
 #include <sys/debug.h>
@@ -90,6 +91,7 @@ panic_end(const char *text, const struct trapframe *tf)
 		backtrace(tf_pc(tf), tf_fp(tf));
 	else
 		backtrace(0, (uintptr_t)__builtin_frame_address(0));
+	monitor_panic();
 	run_done("panic");
 }
 

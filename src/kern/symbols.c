@@ -44,6 +44,24 @@ symbol_find(uintptr_t pc, uintptr_t *offset)
 	return (symtab_names + symtab_places[low]);
 }
 
+const char *
+symbol_name(uint32_t n)
+{
+	return (n < symtab_count ? symtab_names + symtab_places[n] : NULL);
+}
+
+bool
+symbol_value(const char *name, uintptr_t *va)
+{
+	for (uint32_t n = 0; n < symtab_count; n++) {
+		if (strcmp(symbol_name(n), name) == 0) {
+			*va = (uintptr_t)symtab_base + symtab_offsets[n];
+			return (true);
+		}
+	}
+	return (false);
+}
+
 void
 symbol_format(char *buf, size_t size, uintptr_t pc)
 {

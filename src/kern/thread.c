@@ -19,6 +19,7 @@
 
 #define STACK_SIZE	16384u
 
+kthread_t *all_threads;
 static vmem_t *stack_arena;		/* quantum STACK_SIZE */
 static kmutex_t stack_lock;		/* makes the arena once */
 static kthread_t *spare_threads;	/* sched_lock */
@@ -65,20 +66,25 @@ spare_put(kthread_t *t)
 static kthread_t *
 thread_new(void)
 {
-	kthread_t *t = kmem_alloc(sizeof (*t), KM_SLEEP);
+	kthread_t *t = kmem_zalloc(sizeof (*t), KM_SLEEP);
+	ulong_t saved;
 
 	t->t_stack = segkmem_alloc(stack_arena_get(), STACK_SIZE, VM_SLEEP);
 	if (t->t_stack == NULL) {
 		kmem_free(t, sizeof (*t));
 		return (NULL);
 	}
+	saved = spin_enter(&sched_lock);
+	t->t_older = all_threads;
+	all_threads = t;
+	spin_exit(&sched_lock, saved);
 	return (t);
 }
 
 kthread_t *
 thread_alloc(const char *name, void (*func)(void *), void *arg)
 {
-	kthread_t *t = spare_take();
+	kthread_t *t = spare_take(), *older;
 	void *stack;
 
 	if (t == NULL)
@@ -86,8 +92,10 @@ thread_alloc(const char *name, void (*func)(void *), void *arg)
 	if (t == NULL)
 		return (NULL);
 	stack = t->t_stack;
+	older = t->t_older;
 	memset(t, 0, sizeof (*t));
 	t->t_stack = stack;
+	t->t_older = older;
 	t->t_stacksize = STACK_SIZE;
 	*(uint32_t *)stack = STACK_MAGIC;
 	t->t_func = func;

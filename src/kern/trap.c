@@ -11,6 +11,7 @@
 #include <kern/hat_hooks.h>
 #include <kern/panic_impl.h>
 #include <kern/thread_impl.h>
+#include <monitor/monitor.h>
 #include <sys/cpu.h>
 #include <sys/debug.h>
 #include <sys/md.h>
@@ -175,8 +176,10 @@ interrupt(struct trapframe *tf, uint_t vector)
 	if (vector > VEC_SYSCALL && vector != VEC_SPURIOUS)
 		apic_eoi();
 	c->cpu_intr_depth--;
-	if (vector == VEC_TICK)
+	if (vector == VEC_TICK) {
+		monitor_tick();
 		check_tick();
+	}
 }
 
 void

@@ -9,8 +9,6 @@
 
 #define WORD_MAX	512
 
-extern const tunable_t __start_tunables[], __stop_tunables[];	/* made by the linker */
-
 static bool
 is_blank(char c)
 {
@@ -40,8 +38,8 @@ digit_value(char c)
 }
 
 /* The whole word, and no more than 64 bits. */
-static bool
-parse_number(const char *s, uint64_t *np)
+bool
+number_parse(const char *s, uint64_t *np)
 {
 	uint_t base = 10;
 	uint64_t n = 0;
@@ -78,7 +76,7 @@ static bool
 tunable_set(const tunable_t *t, const char *value)
 {
 	if (t->tn_number != NULL) {
-		if (parse_number(value, t->tn_number))
+		if (number_parse(value, t->tn_number))
 			return (true);
 		printf("hatlab: tunable \"%s\" wants a number, not \"%s\"\n", t->tn_name, value);
 		return (false);

@@ -135,6 +135,12 @@ xc_pause_others(void)
 	intr_restore(saved);
 }
 
+bool
+xc_others_paused(void)
+{
+	return (xc_holder == (uint32_t)CPU->cpu_id + 1);
+}
+
 void
 xc_resume_others(void)
 {

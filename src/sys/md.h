@@ -15,6 +15,7 @@
  *     md_cpu()            this CPU's struct cpu, one load through %gs; stale as soon as the thread may migrate
  *     md_curthread()      the running thread, one load through %gs
  *     tf_pc() tf_sp() tf_fp() tf_user() tf_set_pc() tf_intr()   a trapframe's parts that both widths have
+ *     md_context_pc() md_context_fp()  where a thread that does not run stands
  *     md_cr3_changed(v)   tell the double fault handler which tables are in CR3 (i386: its task carries a CR3)
  */
 #ifndef SYS_MD_H

@@ -18,6 +18,11 @@
  */
 const char *symbol_find(uintptr_t pc, uintptr_t *offset);
 
+/** The n-th name of the table, in order of address; NULL: there are fewer. */
+const char *symbol_name(uint32_t n);
+/** Where a function of that name starts; false: there is none. */
+bool symbol_value(const char *name, uintptr_t *va);
+
 /** Write "function+0x12", or the number when there is no name. Always terminates. */
 void symbol_format(char *buf, size_t size, uintptr_t pc);
 

@@ -19,6 +19,7 @@ struct hat;
 typedef struct kthread {
 	struct md_context *t_context;	/**< [S] saved registers while not running: the stack pointer */
 	struct kthread	*t_next;	/**< [S] run queue or wait queue */
+	struct kthread	*t_older;	/**< [C] list of all threads, dead ones too, see all_threads */
 	volatile int	t_state;	/**< [S] T_RUN, T_ONPROC, T_SLEEP, T_DEAD */
 	volatile int	t_preempt;	/**< [T] > 0: do not switch; kpreempt_disable() nests */
 	int		t_hatdepth;	/**< [T] nesting of HAT entry points, spec 4.7 rule 2 */
@@ -42,6 +43,8 @@ typedef struct kthread {
 enum { T_RUN, T_ONPROC, T_SLEEP, T_DEAD };
 #define T_NOMEMWAIT	0x1
 #define T_VMPOPULATOR	0x2		/**< is refilling the VA allocator's own segment pool */
+
+extern kthread_t *all_threads;		/**< every thread structure there has been, newest first; sched_lock to add one, none leaves */
 
 /** Make a thread and let it run; name is cut to 15 characters. It ends by returning or thread_exit(). Sleeps for memory. */
 kthread_t *thread_create(const char *name, void (*func)(void *), void *arg);

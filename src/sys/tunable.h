@@ -22,6 +22,11 @@ typedef struct tunable {
 #define TUNABLE_STRING(var, name, help)	\
 	static const tunable_t tunable_##var __attribute__((used, section("tunables"), aligned(sizeof (void *)))) = { name, help, NULL, var, sizeof (var) }
 
+extern const tunable_t __start_tunables[], __stop_tunables[];	/**< all of them; made by the linker */
+
+/** The whole word as a number, decimal or 0x hexadecimal, of 64 bits at most. False: it is none, *np is unchanged. */
+bool number_parse(const char *s, uint64_t *np);
+
 /** Set all variables from a command line. Returns false after naming the first unknown or unreadable word on the console. */
 bool tunables_parse(const char *cmdline);
 

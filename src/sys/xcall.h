@@ -23,6 +23,8 @@ void xc_poll(void);
  * waiting for another. They still answer cross-calls. Call with preemption disabled until xc_resume_others(); does not nest.
  */
 void xc_pause_others(void);
+/** Does this CPU hold the others now? */
+bool xc_others_paused(void);
 /** Let them go on. */
 void xc_resume_others(void);
 /** For panic: stop the others for good, by NMI, without waiting for ever for one that does not answer. See cpu_stopped. */

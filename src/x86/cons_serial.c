@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /**
  * @file
- * @brief COM1, 115200 baud, eight bits, output only (16550 data sheet).
+ * @brief COM1, 115200 baud, eight bits, polled (16550 data sheet).
  *
  * A UART that stops sending is given up: a kernel must not hang because nobody listens.
  */
@@ -18,12 +18,17 @@
 #define UART_SCRATCH	(COM1 + 7)
 #define LCR_8N1		0x03
 #define LCR_DLAB	0x80
+#define LSR_DR		0x01		/* a byte has come in */
 #define LSR_THRE	0x20		/* the FIFO is empty */
 #define LSR_TEMT	0x40		/* and so is the shift register: all is sent */
 #define FIFO_SIZE	16
 #define POLLS		100000		/* sending 16 bytes takes 1.4 ms */
 
+#define INPUT_MAX	128u		/* what is typed, or pasted, while we print */
+
 static bool present;
+static uint8_t input[INPUT_MAX];
+static uint_t input_in, input_out;	/* bytes ever taken in and given out */
 
 void
 cons_serial_init(void)
@@ -41,11 +46,31 @@ cons_serial_init(void)
 	present = true;
 }
 
+/*
+ * The UART itself keeps only 16 bytes. What finds no room is lost, like there; and so may be a byte that two CPUs take at
+ * once, one in its tick and one that prints: but then nobody is reading yet.
+ */
+static void
+take_input(uint8_t status)
+{
+	for (uint_t n = 0; (status & LSR_DR) && n < INPUT_MAX; n++) {
+		uint8_t c = inb(UART_DATA);
+
+		if (input_in - input_out < INPUT_MAX)
+			input[input_in++ % INPUT_MAX] = c;
+		status = inb(UART_LSR);
+	}
+}
+
 static bool
 status_wait(uint8_t bit)
 {
 	for (int i = 0; i < POLLS; i++) {
-		if (inb(UART_LSR) & bit)
+		uint8_t status = inb(UART_LSR);
+
+		if (status & LSR_DR)
+			take_input(status);
+		if (status & bit)
 			return (true);
 		pause();
 	}
@@ -74,4 +99,12 @@ cons_serial_write(const char *s, size_t n)
 	}
 	if (present)
 		(void)status_wait(LSR_TEMT);
+}
+
+int
+cons_serial_read(void)
+{
+	if (present)
+		take_input(inb(UART_LSR));
+	return (input_out == input_in ? -1 : input[input_out++ % INPUT_MAX]);
 }

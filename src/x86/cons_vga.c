@@ -45,6 +45,9 @@ put_char(char c)
 	case '\r':
 		col = 0;
 		return;
+	case '\b':
+		col -= col > 0;
+		return;
 	case '\t':
 		col = ROUNDUP(col + 1, 8);
 		break;
