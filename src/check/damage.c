@@ -11,6 +11,7 @@
 #include <check/invariants.h>
 #include <check/peek_phys.h>
 #include <check/walk.h>
+#include <hat/hment.h>
 #include <hat/htable_impl.h>
 #include <monitor/monitor.h>
 #include <sys/debug.h>
@@ -246,7 +247,7 @@ static void dmg_page_free(void) { page_numtopp_nolock(v.low->ht_pfn)->p_state = 
 static void dmg_cached(void) { put(v.hat->hat_ht_cached, 100, 0x1000); }
 static void dmg_reserve_frame(void) { htable_reserve_pool->ht_pfn = 5; }
 static void dmg_global(void) { put(v.low, ENTRY, raw(v.low, ENTRY) | PT_GLOBAL); }
-static void dmg_nosync(void) { put(v.low, ENTRY, (raw(v.low, ENTRY) | PT_NOCONSIST) & ~(PT_REF | PT_MOD)); }
+static void dmg_nosync(void) { put(v.low, ENTRY, (raw(v.low, ENTRY) | PT_NOSYNC) & ~(PT_REF | PT_MOD)); }
 
 /* Any leaf of the kernel's lowest table will do: supervisors see no difference. */
 static void
@@ -258,6 +259,46 @@ dmg_user(void)
 	while (!PTE_ISVALID(raw(ht, i)))
 		i--;
 	put(ht, i, raw(ht, i) | PT_USER);
+}
+/** @} */
+
+/** @name Mapping lists @{ */
+static page_t *
+victim_page(void)
+{
+	return (page_numtopp_nolock(PTE2PFN(raw(v.low, ENTRY), 0)));
+}
+
+/* Twice mapped, so that there is a list. */
+static hment_t *
+make_list(void)
+{
+	hat_memload(v.hat, VA + (ENTRY + 1) * PAGESIZE, victim_page(), PROT_READ | PROT_USER, HAT_LOAD);
+	return (victim_page()->p_mapping);
+}
+
+static void dmg_record_lost(void) { victim_page()->p_embed = 0, victim_page()->p_mapping = NULL; }
+static void dmg_record_stray(void) { victim_page()->p_mlentry++; }
+static void dmg_record_form(void) { victim_page()->p_share = 1; }
+static void dmg_record_count(void) { (void)make_list(), victim_page()->p_share++; }
+static void dmg_record_link(void) { make_list()->hm_next->hm_prev = NULL; }
+static void dmg_record_trace(void) { page_get(PAGE_USER)->p_embed = 1; }
+static void dmg_page_gone(void) { victim_page()->p_state = PAGE_FREE; }
+
+static void
+dmg_record_hash(void)
+{
+	hment_t *hm = make_list();
+
+	hment_hash_table[hment_hash(hm->hm_pfn, hm->hm_entry)] = NULL;
+}
+
+static void
+dmg_maps_table(void)
+{
+	put(v.low, ENTRY + 1, MAKEPTE(v.low->ht_pfn, 0) | PT_USER | PT_NOCONSIST | PT_REF | PT_MOD);
+	v.low->ht_valid_cnt++;
+	v.hat->hat_pages_mapped[0]++;
 }
 /** @} */
 
@@ -303,14 +344,14 @@ static const struct damage {
 	void		(*func)(void);
 	const char	*expect_vlp;	/**< where user hats are VLP, if that differs; "-": does not apply there */
 } kinds[] = {
-	{ "hash-array", "S1,S6,N9,N13,N14", dmg_hash_array, NULL },
+	{ "hash-array", "S1,S6,N9,N13,N14,E5", dmg_hash_array, NULL },
 	{ "prev", "S2", dmg_prev, NULL },
 	{ "cycle", "S2", dmg_cycle, NULL },
 	{ "wild", "S2", dmg_wild, NULL },
 	{ "chain", "S3", dmg_chain, NULL },
 	{ "twice", "S4,N13,N14,F2,F5", dmg_twice, NULL },
 	{ "same-place", "S5,L2,S3,L1,N8", dmg_same_place, NULL },
-	{ "level", "S6,N9", dmg_level, NULL },
+	{ "level", "S6,N9,E5", dmg_level, NULL },
 	{ "top", "S6", dmg_top, NULL },
 	{ "orphan", "S6,L2,N3,N7", dmg_orphan, NULL },
 	{ "base", "S7,L2", dmg_base, NULL },
@@ -323,7 +364,7 @@ static const struct damage {
 	{ "victim", "S13", dmg_victim, NULL },
 	{ "dont-cache", "S13", dmg_dont_cache, NULL },
 	{ "lock-held", "S13", dmg_lock_held, NULL },
-	{ "gone", "S14,N13,N14", dmg_gone, NULL },
+	{ "gone", "S14,N13,N14,E5", dmg_gone, NULL },
 	{ "link", "L1", dmg_link, NULL },
 	{ "link-lost", "L1,N1,N7", dmg_link_lost, NULL },
 	{ "link-stray", "L2,N1,N7", dmg_link_stray, NULL },
@@ -331,11 +372,11 @@ static const struct damage {
 	{ "junk", "L4", dmg_junk, NULL },
 	{ "copied", "L5", dmg_copied, NULL },
 	{ "kernel-range", "L6", dmg_kernel_range, NULL },
-	{ "leaf-over", "L7,L1,N7,N9", dmg_leaf_over, NULL },
-	{ "misaligned", "L8,E1", dmg_misaligned, NULL },
+	{ "leaf-over", "L7,L1,N7,N9,F4,F7,E4", dmg_leaf_over, NULL },
+	{ "misaligned", "L8,E1,E4,E5,F7", dmg_misaligned, NULL },
 	{ "valid", "N1", dmg_valid, NULL },
-	{ "leaf-lost", "N1,N9", dmg_leaf_lost, NULL },
-	{ "shared", "N2,S11,N8,N9,N13,N15", dmg_shared, NULL },
+	{ "leaf-lost", "N1,N9,E5", dmg_leaf_lost, NULL },
+	{ "shared", "N2,S11,N8,N9,N13,N15,E5", dmg_shared, NULL },
 	{ "busy", "N3", dmg_busy, NULL },
 	{ "permanent", "N4,N3", dmg_permanent, NULL },
 	{ "negative", "N5,N1", dmg_negative, NULL },
@@ -347,8 +388,8 @@ static const struct damage {
 	{ "active", "N13", dmg_active, NULL },
 	{ "object", "N14", dmg_object, NULL },
 	{ "sharing", "N15", dmg_sharing, NULL },
-	{ "no-frame", "F1,L2,L1,N9", dmg_no_frame, NULL },
-	{ "same-frame", "F2,L2,L1,N1,N8,N9", dmg_same_frame, NULL },
+	{ "no-frame", "F1,L2,L1,N9,E5", dmg_no_frame, NULL },
+	{ "same-frame", "F2,L2,L1,N1,N8,N9,E4", dmg_same_frame, NULL },
 	{ "page-lock", "F3", dmg_page_lock, NULL },
 	{ "page-free", "F3", dmg_page_free, NULL },
 	{ "cached", "F5", dmg_cached, NULL },
@@ -356,6 +397,15 @@ static const struct damage {
 	{ "global", "E1,E2", dmg_global, NULL },
 	{ "user", "E2", dmg_user, NULL },
 	{ "nosync", "E3", dmg_nosync, NULL },
+	{ "maps-table", "F4", dmg_maps_table, NULL },
+	{ "page-gone", "F7", dmg_page_gone, NULL },
+	{ "record-lost", "E4", dmg_record_lost, NULL },
+	{ "record-stray", "E5,E4", dmg_record_stray, NULL },
+	{ "record-form", "E6", dmg_record_form, NULL },
+	{ "record-count", "E6,E5", dmg_record_count, NULL },
+	{ "record-link", "E6,E4,E5", dmg_record_link, NULL },
+	{ "record-hash", "E6", dmg_record_hash, NULL },
+	{ "record-trace", "E7", dmg_record_trace, NULL },
 	{ "cpus", "P1", dmg_cpus, NULL },
 	{ "cr3", "P2", dmg_cr3, NULL },
 	{ "vlp", "-", dmg_vlp, "P3" },

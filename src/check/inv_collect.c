@@ -280,8 +280,23 @@ inv_private(const inv_table_t *t, uint_t i)
 {
 	uintptr_t va = inv_va(t, i);
 
-	return (t->it_hat->ih_kernel && t->it_ht.ht_level == 0 && mmu.pwin_base != 0 && va >= mmu.pwin_base &&
-	    va < mmu.pwin_base + 2 * NCPU * PAGESIZE);
+	if (!t->it_hat->ih_kernel || t->it_ht.ht_level != 0)
+		return (false);
+	for (uint_t k = 0; k < HAT_NMEMPTE; k++)
+		if (va == hat_mempte_va[k])
+			return (true);
+	return (mmu.pwin_base != 0 && va >= mmu.pwin_base && va < mmu.pwin_base + 2 * NCPU * PAGESIZE);
+}
+
+uint_t
+inv_counted(const inv_table_t *t)
+{
+	uint_t n = 0;
+
+	for (uint_t k = 0; k < HAT_NMEMPTE; k++)
+		n += t->it_hat->ih_kernel && t->it_ht.ht_level == 0 && hat_mempte_va[k] != 0 &&
+		    hat_mempte_va[k] >= t->it_ht.ht_vaddr && hat_mempte_va[k] <= inv_last(t);
+	return (n);
 }
 
 bool

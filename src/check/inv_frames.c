@@ -51,8 +51,8 @@ inv_F3(void)
 
 		if (pp == NULL)
 			continue;	/* F1 has told */
-		if (pp->p_state == PAGE_FREE)
-			inv_report(NULL, t, PAGE_TABLE, PAGE_FREE, "the frame is free");
+		if (pp->p_state != PAGE_TABLE)
+			inv_report(NULL, t, PAGE_TABLE, pp->p_state, "the frame is free, or not known as a table's");
 		if (!PAGE_SHARED(pp))
 			inv_report(NULL, t, 1, (uint32_t)pp->p_selock, "the frame is not locked shared");
 	}

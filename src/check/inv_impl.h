@@ -86,6 +86,8 @@ void inv_report_faults(const char *id);
 
 /** Fill the snapshot. false: the kernel's hat itself cannot be read. */
 bool inv_collect(void);
+/** Pages whose mapping lists are wrong now belonged to a hat that is given up: nothing is said about them again. */
+void inv_abandon_pages(void);
 void inv_fault(const char *id, inv_hat_t *h, uint64_t want, uint64_t have, const char *text);
 
 /** @name Questions about the snapshot, answered without the HAT's code @{ */
@@ -95,6 +97,7 @@ uintptr_t inv_va(const inv_table_t *t, uint_t i);
 uintptr_t inv_last(const inv_table_t *t);		/**< last address that it covers */
 bool inv_copied(const inv_table_t *t, uint_t i);	/**< "copied slot" of spec 10 */
 bool inv_private(const inv_table_t *t, uint_t i);	/**< "private slot" of spec 10 */
+uint_t inv_counted(const inv_table_t *t);		/**< private slots of it that count as valid */
 bool inv_range_table(const inv_table_t *t);		/**< of a user hat, made for a kernel range below the top? */
 inv_table_t *inv_find(const inv_hat_t *h, uintptr_t base, level_t level);
 inv_table_t *inv_by_addr(const htable_t *addr);		/**< linked, in any hat; NULL when there is none */
@@ -156,11 +159,17 @@ INV_DECLARE_ALL(N15);
 INV_DECLARE_TABLE(F1);
 INV_DECLARE_ALL(F2);
 INV_DECLARE_ALL(F3);
+INV_DECLARE_ENTRY(F4);
 INV_DECLARE_ALL(F5);
 INV_DECLARE_ALL(F6);
+INV_DECLARE_ENTRY(F7);
 INV_DECLARE_ENTRY(E1);
 INV_DECLARE_ENTRY(E2);
 INV_DECLARE_ENTRY(E3);
+INV_DECLARE_ENTRY(E4);
+INV_DECLARE_ALL(E5);
+INV_DECLARE_ALL(E6);
+INV_DECLARE_ALL(E7);
 INV_DECLARE_ALL(P1);
 INV_DECLARE_ALL(P2);
 INV_DECLARE_ALL(P3);

@@ -113,6 +113,15 @@ void hat_cpu_online(struct cpu *cp);
  */
 void hat_settle_windows(void);
 
+/** Where a user hat's addresses end: a 32-bit process of a 64-bit kernel has four entries of 1 GiB each. */
+static inline uintptr_t
+hat_user_end(const hat_t *hat)
+{
+	if ((hat->hat_flags & HAT_VLP) && mmu.max_level > VLP_LEVEL)
+		return (VLP_NUM_PTES * LEVEL_SIZE(VLP_LEVEL));
+	return (userlimit);
+}
+
 /** CR3 for this hat on this CPU. */
 paddr_t hat_cr3(hat_t *hat);
 
@@ -133,8 +142,77 @@ void hat_destroy_bare(hat_t *hat);
 /** Must the running thread live on the HAT's reserves? (spec 2) Asked afresh each time. */
 bool use_hat_reserves(void);
 
-/** Remove one leaf of a held table (spec 8.6). `old` is what was last read there. Counts go down if it was there. */
+/**
+ * May this range be asked for (vm/hat.h, "misuse")? False after an assertion; false without one when len is 0.
+ * @inv{S9}
+ */
+bool hat_range_ok(const hat_t *hat, uintptr_t va, size_t len);
+/** End of a range, for htable_walk(). */
+uintptr_t hat_range_end(uintptr_t va, size_t len);
+/** An upper layer has broken a rule: assertion in DEBUG, else nothing. */
+#ifdef DEBUG
+#define HAT_MISUSE(what)	assfail(what, __FILE__, __LINE__)
+#else
+#define HAT_MISUSE(what)	((void)0)
+#endif
+
+#define HAT_MAXDEPTH	16	/**< nesting of entry points on one thread: mapping memory for a map is 2 or 3 */
+
 struct htable;
+struct hment;
+/** A leaf: what attributes and flags mean in bits. Panics on attributes without a caching order (facts: attributes). */
+x86pte_t hati_mkpte(hat_t *hat, uintptr_t va, pfn_t pfn, uint_t attr, level_t level, uint_t flags);
+/**
+ * Put a leaf into a held table, and record it if pp is not NULL and its software bits say so.
+ * @param pte_ptr  NULL, or where the entry is mapped
+ * @return         0; -1: a table of smaller pages is in the way
+ * @par Panics     an existing leaf may not become this one (facts: both)
+ * @inv{E4} @inv{N1} @inv{N9}
+ */
+int hati_pte_map(struct htable *ht, uint_t entry, struct page *pp, x86pte_t pte, uint_t flags, void *pte_ptr);
+/** Find or build the table, load. @param pp NULL: not recorded. @return as hati_pte_map() */
+int hati_load_common(hat_t *hat, uintptr_t va, struct page *pp, uint_t attr, uint_t flags, level_t level, pfn_t pfn);
+/** Copy an entry's accessed and dirty bits to all pages it maps. */
+void hati_sync_pte(x86pte_t pte, level_t level);
+/**
+ * Exchange a recorded leaf if it is still `expect`. Accessed and dirty bits that `new` cannot keep go to the page; NOSYNC
+ * leaves have both (C-41). List locked.
+ * @return  false: not done, read again
+ */
+bool hati_update_pte(struct htable *ht, uint_t entry, x86pte_t expect, x86pte_t new);
+/**
+ * Remove one mapping of a page, found on its list.
+ * @return      objects for hment_free()
+ * @locks       list locked on entry, unlocked on return
+ * @par Panics  the entry maps another frame (facts: entry, frame, table, index)
+ */
+struct hment *hati_page_unmap(struct page *pp, struct htable *ht, uint_t entry);
+/** Panic unless [start, end) contains the page of ht at va whole (facts: function, range, page). */
+void hat_check_cut(const char *who, const struct htable *ht, uintptr_t va, uintptr_t start, uintptr_t end);
+
+/**
+ * Largest level at which the head of [va, va + len) can be mapped to frames from pfn on: alignment, length, and what the hat may
+ * have (no leaves in a top table kept inside it, spec 0.1 decision 7).
+ * @lab{8}
+ */
+level_t lpage_level(const hat_t *hat, uintptr_t va, pfn_t pfn, size_t len);
+/**
+ * Load one page of at most this level, one level lower for each table of smaller pages in the way.
+ * @param pp     NULL: not recorded
+ * @return       the level at which it went in
+ * @par Panics   not even level 0 will do (facts: address)
+ * @lab{8}
+ */
+level_t lpage_load(hat_t *hat, uintptr_t va, struct page *pp, uint_t attr, uint_t flags, level_t level, pfn_t pfn);
+
+#define HAT_NMEMPTE	16	/**< CPU-private slots */
+extern uintptr_t hat_mempte_va[HAT_NMEMPTE]; /**< addresses of reserved ones; 0: free */
+
+/**
+ * Remove one leaf of a held table (spec 8.6), its record too. `old` is what was last read there. Counts go down if it was there.
+ * @param flags  HAT_UNLOAD_UNLOCK, HAT_UNLOAD_NOSYNC
+ * @locks        none of a mapping list
+ */
 void hat_pte_unmap(struct htable *ht, uint_t entry, uint_t flags, x86pte_t old, void *pte_ptr);
 
 /** Is this slot of this table a copy of the kernel's (spec 10, "copied slot")? */

@@ -4,6 +4,7 @@
  * @brief The kernel's own hat: from boot's tables to ours, step by step (spec 8.8).
  */
 #include <hat/hat_md.h>
+#include <hat/hment.h>
 #include <hat/htable_impl.h>
 #include <hat/kbm.h>
 #include <sys/bootinfo.h>
@@ -60,6 +61,7 @@ hat_init(void)
 {
 	hat_cache = kmem_cache_create("hat_t", sizeof (hat_t), VLP_SIZE, NULL, NULL, NULL, NULL, NULL, 0);
 	htable_init();
+	hment_init();
 	kas_hat = hat_create_bare(NULL, mmu.khash_cnt);
 }
 
@@ -130,6 +132,7 @@ hat_kern_alloc(void)
 	find_kernel_ranges();
 	count = kbm_count_tables() + slots_of_ranges();
 	htable_initial_reserve(count + count / 4);
+	hment_reserve(hment_reserve_amount);
 	x86pte_cpu_init(CPU);
 }
 
@@ -172,6 +175,7 @@ hat_init_finish(void)
 {
 	use_boot_reserve = 0;
 	htable_adjust_reserve();
+	hment_adjust_reserve();
 	for (int r = 0; r < num_kernel_ranges; r++)
 		make_range_tables(&kernel_ranges[r]);
 	if (mmu.top_level_count == VLP_NUM_PTES) {
@@ -222,19 +226,6 @@ hat_settle_windows(void)
 		(void)x86pte_mapin(pfn, 0, NULL);
 		x86pte_mapout();
 	}
-}
-
-void *
-hat_kpm_pfn2va(pfn_t pfn)
-{
-	return ((void *)(kpm_vbase + (uintptr_t)pfn_to_pa(pfn)));
-}
-
-pfn_t
-hat_kpm_va2pfn(const void *va)
-{
-	ASSERT(kpm_vbase != 0 && (uintptr_t)va >= kpm_vbase);
-	return (pa_to_pfn((uintptr_t)va - kpm_vbase));
 }
 
 uintptr_t

@@ -183,5 +183,8 @@ hat_is_private_slot(const htable_t *ht, uint_t entry)
 
 	if (ht->ht_hat != kas_hat || ht->ht_level != 0)
 		return (false);
+	for (uint_t i = 0; i < HAT_NMEMPTE; i++)
+		if (va != 0 && va == hat_mempte_va[i])
+			return (true);
 	return (va == hat_check_window() || (va >= mmu.pwin_base && va < mmu.pwin_base + 2 * NCPU * PAGESIZE));
 }

@@ -41,6 +41,8 @@ static inline void atomic_add_long(volatile ulong_t *p, long n) { (void)__atomic
 static inline void atomic_or_long(volatile ulong_t *p, ulong_t bits) { (void)__atomic_or_fetch(p, bits, __ATOMIC_SEQ_CST); }
 static inline void atomic_and_long(volatile ulong_t *p, ulong_t bits) { (void)__atomic_and_fetch(p, bits, __ATOMIC_SEQ_CST); }
 static inline void atomic_or_32(volatile uint32_t *p, uint32_t bits) { (void)__atomic_or_fetch(p, bits, __ATOMIC_SEQ_CST); }
+static inline void atomic_or_8(volatile uint8_t *p, uint8_t bits) { (void)__atomic_or_fetch(p, bits, __ATOMIC_SEQ_CST); }
+static inline void atomic_and_8(volatile uint8_t *p, uint8_t bits) { (void)__atomic_and_fetch(p, bits, __ATOMIC_SEQ_CST); }
 static inline void atomic_and_32(volatile uint32_t *p, uint32_t bits) { (void)__atomic_and_fetch(p, bits, __ATOMIC_SEQ_CST); }
 /** @} */
 /** @name Store a value and return the one before

@@ -5,6 +5,7 @@
  */
 #include <vm/page.h>
 #include <boot/boot.h>
+#include <hat/mmu.h>
 #include <sys/atomic.h>
 #include <sys/bootinfo.h>
 #include <sys/debug.h>
@@ -38,6 +39,31 @@ page_numtopp_nolock(pfn_t pfn)
 		return (NULL);
 	pp = &pages[pfn - first_pfn];
 	return (pp->p_pagenum == pfn ? pp : NULL);	/* holes in memory have no frame number */
+}
+
+page_t *
+page_next(page_t *pp)
+{
+	page_t *next = pp == NULL ? pages : pp + 1;
+
+	while (next < pages + npages && next->p_pagenum == PFN_INVALID)
+		next++;
+	return (next < pages + npages ? next : NULL);
+}
+
+static pfn_t
+group_pages(level_t szc)
+{
+	return ((pfn_t)1 << (LEVEL_SHIFT(szc) - PAGESHIFT));
+}
+
+page_t *
+page_leader(page_t *pp, level_t szc)
+{
+	page_t *leader = page_numtopp_nolock(ROUNDDOWN(pp->p_pagenum, group_pages(szc)));
+
+	ASSERT(leader != NULL);
+	return (leader);
 }
 
 static void
@@ -162,12 +188,18 @@ page_t *
 page_get_large(int state, uint_t n)
 {
 	pfn_t end = first_pfn + npages, pfn;
-	ulong_t s = spin_enter(&free_lock);
+	uint8_t szc = mmu.max_page_level;
+	ulong_t s;
 
+	while (szc > 0 && group_pages(szc) > n)
+		szc--;
+	s = spin_enter(&free_lock);
 	for (pfn = ROUNDUP(first_pfn, (pfn_t)n); pfn + n <= end && !all_free(pfn, n); pfn += n)
 		continue;
-	for (uint_t i = 0; pfn + n <= end && i < n; i++)
+	for (uint_t i = 0; pfn + n <= end && i < n; i++) {
 		take_free(&pages[pfn + i - first_pfn], state);
+		pages[pfn + i - first_pfn].p_szc = szc;
+	}
 	spin_exit(&free_lock, s);
 	return (pfn + n <= end ? &pages[pfn - first_pfn] : NULL);
 }
@@ -199,6 +231,8 @@ page_free(page_t *pp, int dontneed)
 	ASSERT(pp->p_mapping == NULL);
 	s = spin_enter(&free_lock);
 	pp->p_nrm = 0;
+	pp->p_szc = 0;
+	pp->p_flags = 0;
 	pp->p_selock = 0;
 	push_free(pp);
 	spin_exit(&free_lock, s);

@@ -3,7 +3,7 @@
  * @file
  * @brief One page_t for every physical page of memory: who owns it, who holds it, who maps it (spec 8.1).
  *
- * Field letters: [P] the page's own lock, [F] the free list's spin lock, [H] its mapping-list lock, [C] constant.
+ * Field letters: [P] the page's own lock, [F] the free list's spin lock, [H] its mapping-list lock, [A] atomic, [C] constant.
  */
 #ifndef VM_PAGE_H
 #define VM_PAGE_H
@@ -14,12 +14,13 @@ typedef struct page {
 	pfn_t		p_pagenum;	/**< [C] */
 	volatile int32_t p_selock;	/**< [A] > 0: shared holders, -1: exclusive, 0: free to take */
 	uint8_t		p_state;	/**< [F] PAGE_FREE ... */
-	uint8_t		p_nrm;		/**< [H] P_REF, P_MOD, P_RO: collected accessed and dirty bits */
-	uint8_t		p_szc;		/**< [C] page-size code */
+	volatile uint8_t p_nrm;		/**< [A] P_REF, P_MOD, P_RO: collected accessed and dirty bits */
+	uint8_t		p_szc;		/**< [P] page-size code: level at which its whole group can be mapped; constant while mapped */
 	uint8_t		p_embed;	/**< [H] the single mapping is kept in the page itself */
-	uint32_t	p_mlentry;	/**< [H] its entry */
-	uint32_t	p_share;	/**< [H] length of the mapping list */
-	void		*p_mapping;	/**< [H] the list, or the one table */
+	uint16_t	p_mlentry;	/**< [H] its entry */
+	uint16_t	p_flags;	/**< [P] PAGE_SORTED */
+	uint32_t	p_share;	/**< [H] length of the mapping list; 0 when embedded */
+	void		*p_mapping;	/**< [H] the list (struct hment), or the one table */
 	struct page	*p_next;	/**< [F] free list; owner's use otherwise */
 	struct page	*p_prev;
 } page_t;
@@ -29,6 +30,10 @@ enum { PAGE_FREE, PAGE_BOOT, PAGE_KERNEL, PAGE_USER, PAGE_TABLE };
 #define P_MOD	0x1
 #define P_REF	0x2
 #define P_RO	0x4
+#define P_NSH	0x8
+
+#define PAGE_SORTED	0x1	/**< its owner keeps dirty pages sorted: a page that becomes clean must fault on its next write */
+#define PAGE_LOST	0x2	/**< the checker's: belonged to a hat that was given up */
 
 /** @name Memory counts; may be read without locks @{ */
 extern volatile ulong_t freemem;	/**< free pages */
@@ -43,8 +48,15 @@ void page_init(void);
 page_t *page_numtopp_nolock(pfn_t pfn);	/**< NULL when there is no such page */
 /** Any free page: exclusive-locked, contents arbitrary; NULL when there is none. `state` is PAGE_KERNEL or PAGE_USER. */
 page_t *page_get(int state);
-/** 2^n adjacent pages aligned to their size, for large mappings; each exclusive-locked. NULL when there are none. */
+/**
+ * 2^n adjacent pages aligned to their size, for large mappings; each exclusive-locked, p_szc of all the highest level whose
+ * pages are not larger than that. NULL when there are none.
+ */
 page_t *page_get_large(int state, uint_t npages);
+/** The first page of the group of this size that a page belongs to; 0: the page itself. */
+page_t *page_leader(page_t *pp, level_t szc);
+/** The page after pp in ascending order (NULL: the first one); NULL at the end. For those who look at all of them. */
+page_t *page_next(page_t *pp);
 /** One page for a page table: accounted, locked shared, never sleeps; undoes its accounting when it fails (C-26). */
 page_t *page_get_physical(uintptr_t seed);
 void page_free(page_t *pp, int dontneed);	/**< exclusive-locked and unmapped; drops the lock */
