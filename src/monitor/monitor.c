@@ -22,6 +22,10 @@
 #include <x86/cpufunc.h>
 #include <x86/keyboard.h>
 
+#define RESET_PORT	0xcf9		/* PIIX3 data sheet, 2.4.1 */
+#define RESET_HARD	0x02
+#define RESET_NOW	0x04
+
 static char monitor_place[32];
 static char monitor_script[320];
 static uint64_t panic_monitor;
@@ -262,11 +266,12 @@ MON_COMMAND(halt, "halt", "", "end the run here")
 	run_done(panicstr != NULL ? "panic" : "ok");
 }
 
-/* The controller pulls the processor's reset line: a wish that takes a moment. */
+/* A hard reset by the chipset. The keyboard controller's leaves model-specific registers alone, which Bochs' BIOS does not survive. */
 MON_COMMAND(reboot, "reboot", "", "restart the machine")
 {
 	(void)a;
-	outb(0x64, 0xfe);
+	outb(RESET_PORT, RESET_HARD);
+	outb(RESET_PORT, RESET_HARD | RESET_NOW);
 	for (;;)
 		hlt();
 }
