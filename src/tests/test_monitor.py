@@ -247,17 +247,17 @@ def test_other_threads(flavor):
 class Typist:
     """A kernel with its serial line on a pseudo-terminal, and somebody who types there."""
 
-    def __init__(self, flavor, args, change=lambda rc: rc):
+    def __init__(self, flavor, args, cpus=1):
         from hatlab import image as hatlab_image
 
         folder = image(flavor)
         data = hatlab_image.with_args(hatlab_image.load(folder / "hatlab.iso"), args)
         self.master, self.slave = pty.openpty()
         tty.setraw(self.slave)
-        self.machine = bochs.Bochs(data)
+        self.machine = bochs.Bochs(data, cpus)
         rc = self.machine.dir / "bochsrc"
         line = f"com1: enabled=1, mode=term, dev={os.ttyname(self.slave)}"
-        rc.write_text(change(re.sub(r"^com1:.*", line, rc.read_text(), flags=re.M)))
+        rc.write_text(re.sub(r"^com1:.*", line, rc.read_text(), flags=re.M))
         self.e9, self.seen, self.failure, self.ends = "", "", None, time.monotonic() + 80
 
     def expect(self, pattern):
@@ -335,10 +335,12 @@ def test_typing(flavor):
     assert "mon> vatopfn kmain" in t.e9, "port E9 has each line once"
 
 
-@cases(*FLAVORS)
+@cases(*EACH)
 @limit(150)
-def test_key(flavor):
+def test_key(which):
     """Ctrl-] on the serial line stops a kernel that is busy; ::halt ends the run there"""
+    flavor, cpus = which.split()
+
     def typing(t):
         t.expect("CPUs?\r\n")
         time.sleep(0.5)
@@ -346,6 +348,7 @@ def test_key(flavor):
         t.expect("monitor: key, CPU 0, thread boot\r\n.*\rmon> ")
         assert "stop_here" in t.line("bt", r"trap.*stop_here.*kmain")[0]
         t.line("verify", r"no memory was set aside")
+        assert len(re.findall(r"cpu\d apic=\d online .* cr3=0x0", t.line("cpus", r".*owner 0x0\r\n")[0])) == int(cpus)
         t.type("::cont\r")
         t.expect("monitor: left")
         time.sleep(0.3)
@@ -353,7 +356,7 @@ def test_key(flavor):
         t.expect("monitor: key.*\rmon> ")
         t.type("::halt\r")
 
-    Typist(flavor, "tour=0 hang=1 watchdog=0").play(typing)
+    Typist(flavor, "tour=0 hang=1 watchdog=0", int(cpus)).play(typing)
 
 
 @cases(*FLAVORS)
