@@ -4,14 +4,14 @@
 from common import FLAVORS, boot, checks, image
 from testall import cases, limit
 
-ROUTES = ("i386", "amd64", "amd64 kpm=0")
+ROUTES = ("i386", "i386 pae=0", "amd64", "amd64 kpm=0")
 EACH = [f"{cpus} {route}" for route in ROUTES for cpus in (1, 4)]
 SCENARIOS = 20
 
 
 def run(flavor, args, cpus=1, folder=None):
     """Every scenario, each one ok; the run's result."""
-    result = boot(flavor, f"tour=0 check_ticks=2000 {args}", cpus=cpus, folder=folder)
+    result = boot(flavor, f"tour=0 check_ticks=2000 watchdog=30000 {args}", cpus=cpus, folder=folder)
     assert result.ok, result.problem
     wrong = {name: text for (name, _, _), (how, text) in checks(result).items() if how != "ok"}
     assert not wrong, wrong
