@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: ISC */
+#include <host/host.h>
+void test_history(void) { }
