@@ -49,6 +49,8 @@ void test_boot(void);
 void test_pure(void);
 void test_history(void);
 /** @} */
+/** If set, called each time a lock has been left: what another CPU does just then. It must clear itself first. */
+extern void (*host_between)(void);
 /** What the running test wants to have said when the program dies. */
 extern void (*host_last_words)(void);
 

@@ -72,7 +72,7 @@ kmem_cache_alloc(kmem_cache_t *c, int kmflag)
 	void *p;
 
 	host_may_block("kmem_cache_alloc");
-	if ((kmflag & KM_NOSLEEP) && host_options->kmem_fail != 0 && khat_running && ++requests % host_options->kmem_fail == 0)
+	if ((kmflag & KM_NOSLEEP) && host_options->kmem_fail != 0 && can_steal_post_boot && ++requests % host_options->kmem_fail == 0)
 		return (NULL);
 	p = memset(machine_alloc(c->kc_size, c->kc_align), PATTERN_NEW, c->kc_size);
 	c->kc_inuse++;

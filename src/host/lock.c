@@ -13,6 +13,8 @@
 #include <sys/string.h>
 #include <sys/thread.h>
 
+void (*host_between)(void);
+
 enum { RANK_TABLE = 1, RANK_LAST, RANK_WINDOW };
 
 static bool
@@ -116,6 +118,8 @@ mutex_exit(kmutex_t *m)
 		me->t_locks[i - 1] = me->t_locks[i];
 	me->t_nlocks--;
 	m->m_owner = NULL;
+	if (host_between != NULL && me->t_nlocks == 0)
+		host_between();
 }
 
 bool

@@ -78,6 +78,16 @@ last_words(void)
 	fflush(stdout);
 }
 
+/** A run that does not end. */
+static void
+on_alarm(int number)
+{
+	(void)number;
+	printf("panic: out of time\n");
+	last_words();
+	_exit(1);
+}
+
 static void
 catch_faults(void)
 {
@@ -88,6 +98,7 @@ catch_faults(void)
 	sa.sa_flags = SA_SIGINFO | SA_NODEFER;
 	sigaction(SIGSEGV, &sa, &others_handler);
 	sigaction(SIGBUS, &sa, NULL);
+	signal(SIGALRM, on_alarm);
 	if (__sanitizer_set_death_callback != NULL)
 		__sanitizer_set_death_callback(last_words);
 }

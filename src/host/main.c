@@ -38,6 +38,8 @@ static const struct machine_options defaults = {
 	.test = "history", .cmdline = "", .cpus = 4, .seed = 1, .steps = 100000, .every = 1000,
 };
 
+#define RUN_SECONDS	100	/**< a run of the list takes two */
+
 static const char usage[] =
     "usage: %s                            the fixed list of runs\n"
     "       %s --test boot|pure|history [options]   one run\n"
@@ -166,7 +168,10 @@ run_one(const struct machine_options *o)
 	say_run(o);
 	pid = fork();
 	if (pid == 0) {
-		int code = inside_main(o);
+		int code;
+
+		alarm(RUN_SECONDS);
+		code = inside_main(o);
 
 		fflush(stdout);
 		_exit(code);

@@ -144,5 +144,5 @@ test_boot(void)
 	host_on(0);
 	try_twice();
 	host_sound("at the end");
-	printf("boot: %u tables adopted, %lu pages, %d CPUs\n", tables, after.leaves, ncpus);
+	printf("boot: %u tables adopted, %lu pages, CPUs: %d\n", tables, after.leaves, ncpus);
 }
