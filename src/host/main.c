@@ -38,7 +38,7 @@ static const struct machine_options defaults = {
 	.test = "history", .cmdline = "", .cpus = 4, .seed = 1, .steps = 100000, .every = 1000,
 };
 
-#define RUN_SECONDS	100	/**< a run of the list takes two */
+#define RUN_SECONDS	60	/**< a run of the list takes two */
 
 static const char usage[] =
     "usage: %s                            the fixed list of runs\n"
@@ -160,11 +160,13 @@ say_run(const struct machine_options *o)
 
 /** In a process of its own. @return whether all was well */
 static bool
-run_one(const struct machine_options *o)
+run_one(const char *program, const struct run *r)
 {
+	struct machine_options own = r->o, *o = &own;
 	int status;
 	pid_t pid;
 
+	own.program = program;
 	say_run(o);
 	pid = fork();
 	if (pid == 0) {
@@ -189,7 +191,7 @@ now(void)
 }
 
 static int
-run_all(void)
+run_all(const char *program)
 {
 	unsigned passed = 0, failed = 0;
 	double start = now();
@@ -197,7 +199,7 @@ run_all(void)
 	for (size_t i = 0; i < sizeof (runs) / sizeof (runs[0]); i++) {
 		if (runs[i].width == W64 && !HOST_LONG)
 			continue;
-		if (run_one(&runs[i].o))
+		if (run_one(program, &runs[i]))
 			passed++;
 		else
 			failed++;
@@ -212,8 +214,9 @@ main(int argc, char **argv)
 	struct machine_options o = defaults;
 	int code;
 
+	o.program = argv[0];
 	if (argc == 1)
-		return (run_all());
+		return (run_all(argv[0]));
 	for (int i = 1; i < argc; i++)
 		if (!option(argc, argv, &i, &o))
 			bad_usage(argv[0]);

@@ -116,12 +116,23 @@ model_leaf(const struct model_region *r, uint_t i)
 	return (&r->page[i & -model_units(r, r->page[i].level)]);
 }
 
-level_t
-model_level(const struct model *m, uintptr_t va, pfn_t pfn, size_t len)
+/** Under each slot of a kernel range there is a table for ever (spec 1.5), which is in the way of a leaf as large as the slot. */
+static level_t
+highest_level(const struct model *m, uintptr_t va)
 {
 	level_t l = HOST_LEVELS == 4 && x86_features.page1g ? 2 : 1;
 
-	(void)m;
+	for (int r = 0; m->kernel && r < num_kernel_ranges; r++)
+		if (va >= kernel_ranges[r].hkr_start && va - 1 < kernel_ranges[r].hkr_end - 1)
+			l = MIN(l, kernel_ranges[r].hkr_level - 1);
+	return (l);
+}
+
+level_t
+model_level(const struct model *m, uintptr_t va, pfn_t pfn, size_t len)
+{
+	level_t l = highest_level(m, va);
+
 	for (; l > 0; l--) {
 		uint64_t size = l == 2 ? GIANT : LARGE;
 

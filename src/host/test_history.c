@@ -84,7 +84,7 @@ last_words(void)
 		printf("  %6lu cpu%d %-8s space %2d va 0x%lx len 0x%lx pfn 0x%lx attr 0x%x flags 0x%x\n", s, p->cpu, p->name, p->space,
 		    p->va, (ulong_t)p->len, p->pfn, p->attr, p->flags);
 	}
-	printf("repeat it with:\n  build/host-%s/unit --test history --cpus %u --seed %lu --steps %lu --every %lu", FLAVOR_NAME, o->cpus,
+	printf("repeat it with:\n  %s --test history --cpus %u --seed %lu --steps %lu --every %lu", o->program, o->cpus,
 	    o->seed, step + 1, o->every);
 	if (o->cmdline[0] != '\0')
 		printf(" --args \"%s\"", o->cmdline);
@@ -334,7 +334,9 @@ do_unload(void)
 	whole_leaves(r, &i, &n, &mapped, &locked);
 	if (locked != 0 && locked != mapped)
 		return;
+	htable_dont_cache = chance(10);	/* as while somebody reaps: tables are really freed */
 	unload(m, r, i, n, locked != 0 ? HAT_UNLOAD_UNLOCK : HAT_UNLOAD);
+	htable_dont_cache = 0;
 }
 
 /** Everything a user has, in one call that crosses the hole. */

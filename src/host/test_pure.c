@@ -161,7 +161,7 @@ expect_walk(hat_t *hat, uintptr_t va, uintptr_t end, const uintptr_t *want, uint
 		expect(ht == NULL && va == 0, "at its end the walk leaves table %p, address 0x%lx", (void *)ht, va);
 }
 
-/** D8: the first page, the last one below the hole, the first above it, the last below kernelbase; and nothing (C-12). */
+/** D8: the first page, the last one below the hole, the first above it, the last below kernelbase. */
 static void
 walk_ends(page_t *pp)
 {
@@ -184,6 +184,21 @@ walk_ends(page_t *pp)
 	hat_free_start(hat);
 	hat_free_end(hat);
 	expect_walk(kas_hat, UINTPTR_MAX & PAGEMASK, HTABLE_WALK_TO_END, NULL, 0);
+}
+
+/** C-12: an address space without any leaf, whose walk wraps from the last address to 0: only the kernel's has no other end. */
+static void
+walk_nothing(void)
+{
+	hat_t *kernel = kas_hat, *hat = hat_create_bare(NULL, mmu.hash_cnt);
+
+	hat->hat_htable = htable_create(hat, 0, mmu.max_level, NULL);
+	kas_hat = hat;
+	expect_walk(hat, 0, HTABLE_WALK_TO_END, NULL, 0);
+	kas_hat = kernel;
+	hat->hat_flags |= HAT_FREEING;
+	htable_purge_hat(hat);
+	hat_destroy_bare(hat);
 }
 
 static hat_t *race_hat;
@@ -263,6 +278,7 @@ test_pure(void)
 	hash();
 	pp = page_get(PAGE_USER);
 	walk_ends(pp);
+	walk_nothing();
 	if (ncpus > 1)
 		walk_race(pp);
 	copies(pp);
