@@ -45,6 +45,15 @@ run: kernel				## set up, build, boot both kernels on Bochs, compare their page 
 test: kernel				## run every test there is; last line: N passed, N failed
 	@$(PYTHON) $(TOOLS)/testall.py
 
+.PHONY: unit $(FLAVOR:%=unit-%) $(FLAVOR:%=unit-build-%)
+unit: $(SETUP)				## the HAT as an ordinary program, under sanitizers: boots, histories, pure functions
+	@+flock build/.lock $(MAKE) --no-print-directory -s -j2 $(FLAVOR:%=unit-build-%)
+	@+$(MAKE) --no-print-directory -s -j2 -O $(FLAVOR:%=unit-%)
+$(FLAVOR:%=unit-build-%): unit-build-%:
+	@+$(MAKE) --no-print-directory -s -f src/host/host.mk FLAVOR=$*
+$(FLAVOR:%=unit-%): unit-%:
+	@build/host-$*/unit
+
 .PHONY: compare
 compare: kernel				## the comparison alone, with all ranges listed
 	@$(PYTHON) $(TOOLS)/compare.py --all --flavor $(WHICH) --cpus $(CPUS) --args "$(ARGS)"

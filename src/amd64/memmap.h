@@ -32,6 +32,8 @@
 #define BOOTMEM_END	MEMMAP_ADDR(0xffffffffc0000000)	/* boot memory is mapped at most up to here */
 #define WINDOW_BASE	MEMMAP_ADDR(0xffffffffffc00000)
 
+#define OBJECTS_BASE	KERNELBASE	/* the HAT's objects are at no lower address */
+
 #define FLAVOR_NAME	"amd64"
 
 #include <sys/windows.h>

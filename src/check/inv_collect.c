@@ -9,6 +9,7 @@
 #include <sys/peek.h>
 #include <sys/string.h>
 #include <sys/xcall.h>
+#include <memmap.h>
 
 #define INV_MAXBUCKETS	4096u
 
@@ -28,7 +29,7 @@ read_object(const void *addr, void *copy, size_t size)
 {
 	uintptr_t a = (uintptr_t)addr;
 
-	return (a >= kernelbase && (a & (sizeof (void *) - 1)) == 0 && peek(addr, copy, size));
+	return (a >= OBJECTS_BASE && (a & (sizeof (void *) - 1)) == 0 && peek(addr, copy, size));
 }
 
 static bool

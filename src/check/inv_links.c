@@ -9,11 +9,12 @@ void
 inv_L1(inv_table_t *t)
 {
 	inv_table_t *p = t->it_parent;
-	x86pte_t want = MAKEPTP(t->it_ht.ht_pfn, t->it_ht.ht_level), have;
+	x86pte_t want, have;
 	uint_t i;
 
 	if (inv_is_top(t) || p == NULL || p->it_ht.ht_level != t->it_ht.ht_level + 1)
 		return;
+	want = MAKEPTP(t->it_ht.ht_pfn, t->it_ht.ht_level);	/* not before: there is no link to a top table */
 	i = (t->it_ht.ht_vaddr >> LEVEL_SHIFT(p->it_ht.ht_level)) & (inv_nentries(p) - 1);
 	if (!inv_read(p, i, &have))
 		inv_report(NULL, t, want, 0, "the parent's slot %u cannot be read", i);

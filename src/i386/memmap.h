@@ -41,6 +41,8 @@
 #error "KERNELBASE must lie between 0x40000000 and 0xe0000000"
 #endif
 
+#define OBJECTS_BASE	KERNELBASE	/* the HAT's objects are at no lower address */
+
 #define FLAVOR_NAME	"i386"
 
 #include <sys/windows.h>

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: ISC */
+/**
+ * @file
+ * @brief What the inside files share: pretend CPUs, start-up, and the tests.
+ */
+#ifndef HOST_HOST_H
+#define HOST_HOST_H
+
+#include <host/machine.h>
+#include <sys/cpu.h>
+#include <sys/mutex.h>
+#include <vm/hat.h>
+
+extern const struct machine_options *host_options;
+
+/** Let the CPU with this number be the one that runs. */
+void host_on(int id);
+/** Bring the CPUs up that the options want, CPU 0 excepted. */
+void host_start_cpus(void);
+/** The boot CPU and its thread. */
+void host_first_cpu(void);
+
+/** From seed tables to a running HAT with all CPUs: what kmain() does up to clear_boot_mappings(). */
+void host_boot(void);
+/** The same up to, and without, adoption. */
+void host_boot_tables(void);
+/** And after hat_kern_setup(). */
+void host_boot_rest(void);
+/** Leave only what the entry code maps below the kernel's part to clear_boot_mappings(). */
+#define HOST_LOW_END	0x200000ul
+/** Physical memory, without the hole at 640 KiB. */
+#define HOST_RAM	0x04000000ull
+
+/** Asserts that the running thread may block, allocate and free here: no lock, no window, preemption on. */
+void host_may_block(const char *what);
+/** Is m one of this hat's locks? @return its rank, see lock.c */
+const hat_t *host_hat_of(const void *addr);
+
+/** End the run with a message unless cond. */
+#define expect(cond, ...)	((cond) ? (void)0 : panic(__VA_ARGS__))
+/** Invariants and P5; panics when anything is wrong. */
+void host_sound(const char *when);
+
+/** CPUs told to flush when they wake. */
+cpuset_t host_exempt(void);
+
+/** @name The tests: return when all is well, panic otherwise @{ */
+void test_boot(void);
+void test_pure(void);
+void test_history(void);
+/** @} */
+/** If set, called each time a lock has been left: what another CPU does just then. It must clear itself first. */
+extern void (*host_between)(void);
+/** What the running test wants to have said when the program dies. */
+extern void (*host_last_words)(void);
+
+#endif

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: ISC
+#
+# The HAT and its units as an ordinary program (src/host/README). Called by the top Makefile, once for each width:
+#
+#   FLAVOR=i386|amd64   which kernel; the result is build/host-$(FLAVOR)/unit
+#   IMAGE=name          a directory of its own, build/host-$(FLAVOR)-name
+#   UNITS="f=path ..."  other files for the units named, as in kernel.mk
+#   SANITIZE=           without AddressSanitizer and UBSan
+#   KERNELBASE=0x...    i386 only
+#   CC, WERROR, DEBUG   as in kernel.mk
+
+FLAVOR	?= amd64
+IMAGE	?=
+DEBUG	?= 1
+SANITIZE ?= -fsanitize=address,undefined -fno-sanitize-recover=all
+B	:= build/host-$(FLAVOR)$(if $(IMAGE),-$(IMAGE))
+
+WIDTH_i386	:= -m32
+WIDTH_amd64	:= -m64
+INSIDE_i386	:= -march=i686
+INSIDE_amd64	:= -mcmodel=kernel -mno-red-zone
+
+# Addresses of the image's parts, which nobody dereferences (boot.c; KERNEL_OFFSET + physical address).
+KERNELBASE	?= 0xc0000000
+SYMBOLS_i386	:= text_start=$(KERNELBASE)+0x200000 data_start=$(KERNELBASE)+0x400000 boot_pdpt=$(KERNELBASE)+0x400000
+SYMBOLS_amd64	:= text_start=0xffffffff80200000 data_start=0xffffffff80400000 boot_pml4=0xffffffff80400000
+
+# Inside: the kernel's own flags (src/kernel.mk), and our replacements of a few headers before the kernel's.
+CPPFLAGS := -nostdinc -Isrc/host/inc -Isrc/host/$(FLAVOR) -Isrc -I. $(if $(filter 1,$(DEBUG)),-DDEBUG) \
+	$(if $(filter i386,$(FLAVOR)),-DKERNELBASE_PARAM=$(KERNELBASE))
+CFLAGS	:= -std=gnu11 -ffreestanding -O2 -g -fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-pic \
+	-fno-stack-protector -fno-strict-aliasing -mno-sse -mno-mmx -mno-80387 \
+	-Wall -Wextra $(WERROR) $(WIDTH_$(FLAVOR)) $(INSIDE_$(FLAVOR)) $(SANITIZE)
+OUTSIDE	:= -std=gnu11 -O2 -g -fno-omit-frame-pointer -fno-pic -Wall -Wextra $(WERROR) $(WIDTH_$(FLAVOR)) $(SANITIZE) \
+	-DFLAVOR='"$(FLAVOR)"'
+
+# What is compiled unchanged.
+KERNEL	:= $(wildcard src/hat/*.c) src/$(FLAVOR)/hat_md.c src/x86/features.c src/vm/page.c src/kern/tunable.c \
+	src/check/walk.c src/check/invariants.c $(wildcard src/check/inv_*.c)
+UNIT_FILES := $(shell awk '!/^\#/ && NF { print $$1 "/" $$2 ".c" }' src/hat/units | sort -u) lab7-running-out/htable_reap.c
+UNIT_SRCS := $(foreach u,$(UNIT_FILES),$(or $(patsubst $(basename $(notdir $u))=%,%,$(filter $(basename $(notdir $u))=%,$(UNITS))),solutions/$u))
+OUT	:= src/host/machine.c src/host/main.c
+IN	:= $(filter-out $(OUT),$(wildcard src/host/*.c)) $(KERNEL) $(sort $(UNIT_SRCS))
+
+IN_OBJS	:= $(IN:%.c=$(B)/%.o)
+OUT_OBJS := $(OUT:%.c=$(B)/%.o)
+
+all: $(B)/unit
+
+$(B)/unit: $(IN_OBJS) $(OUT_OBJS)
+	$(CC) -no-pie $(WIDTH_$(FLAVOR)) $(SANITIZE) $(SYMBOLS_$(FLAVOR):%=-Wl,--defsym=%) -o $@ $^
+
+$(OUT_OBJS): $(B)/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	$(CC) $(OUTSIDE) -MMD -MP -c -o $@ $<
+$(IN_OBJS): $(B)/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/flags: FORCE
+	@mkdir -p $(B)
+	@echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(OUTSIDE) $(UNITS)' | cmp -s - $@ || \
+		echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(OUTSIDE) $(UNITS)' >$@
+FORCE:
+.PHONY: all FORCE
+.DELETE_ON_ERROR:
+
+-include $(IN_OBJS:.o=.d) $(OUT_OBJS:.o=.d)

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: ISC */
+/**
+ * @file
+ * @brief The pretend machine's shapes of what <sys/md.h> lists: there are no registers and no traps.
+ */
+#ifndef HOST_MD_IMPL_H
+#define HOST_MD_IMPL_H
+
+#include <sys/types.h>
+
+struct trapframe { int tf_none; };
+struct md_cpu { int mc_none; };
+struct md_context { int mx_none; };
+struct md_jmpbuf { int mj_none; };
+
+extern struct cpu *host_cpu;		/**< the pretend CPU that runs now: host_on() */
+extern struct kthread *host_thread;	/**< its thread */
+
+static inline struct cpu *md_cpu(void) { return (host_cpu); }
+static inline struct kthread *md_curthread(void) { return (host_thread); }
+static inline void md_cr3_changed(uintptr_t cr3) { (void)cr3; }
+
+#endif

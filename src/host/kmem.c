@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: ISC */
+/**
+ * @file
+ * @brief Kernel memory on the host's, one object an allocation, so that AddressSanitizer sees use after free and overruns.
+ */
+#include <host/host.h>
+#include <hat/hat_impl.h>
+#include <sys/debug.h>
+#include <sys/kmem.h>
+#include <sys/string.h>
+
+#define MAXCACHES	8
+#define MAXHATS		256
+#define PATTERN_NEW	0xba
+#define PATTERN_FREE	0xde
+
+struct kmem_cache {
+	char	kc_name[24];
+	size_t	kc_size, kc_align;
+	void	(*kc_reclaim)(void *);
+	void	*kc_arg;
+	size_t	kc_inuse;
+};
+
+vmem_t *heap_arena, *kmem_va_arena, *hat_memload_arena;
+
+static struct kmem_cache caches[MAXCACHES];
+static uint_t ncaches;
+static uint64_t requests;		/* that may fail */
+static const hat_t *hats[MAXHATS];	/* objects of the cache "hat_t", so that a lock can be told by its address */
+
+kmem_cache_t *
+kmem_cache_create(const char *name, size_t size, size_t align, int (*ctor)(void *, void *, int), void (*dtor)(void *, void *),
+    void (*reclaim)(void *), void *arg, vmem_t *arena, int flags)
+{
+	kmem_cache_t *c = &caches[ncaches++];
+
+	(void)arena, (void)flags;
+	if (ncaches > MAXCACHES || ctor != NULL || dtor != NULL)
+		panic("kmem_cache_create: %s wants what this one has not", name);
+	strlcpy(c->kc_name, name, sizeof (c->kc_name));
+	c->kc_size = size;
+	c->kc_align = align;
+	c->kc_reclaim = reclaim;
+	c->kc_arg = arg;
+	return (c);
+}
+
+static void
+note_hat(const void *from, const void *to)
+{
+	for (uint_t i = 0; i < MAXHATS; i++)
+		if (hats[i] == from) {
+			hats[i] = to;
+			return;
+		}
+	panic("too many hats for the pretend machine");
+}
+
+const hat_t *
+host_hat_of(const void *addr)
+{
+	for (uint_t i = 0; i < MAXHATS; i++)
+		if (hats[i] != NULL && (uintptr_t)addr - (uintptr_t)hats[i] < sizeof (hat_t))
+			return (hats[i]);
+	return (NULL);
+}
+
+void *
+kmem_cache_alloc(kmem_cache_t *c, int kmflag)
+{
+	void *p;
+
+	host_may_block("kmem_cache_alloc");
+	if ((kmflag & KM_NOSLEEP) && host_options->kmem_fail != 0 && can_steal_post_boot && ++requests % host_options->kmem_fail == 0)
+		return (NULL);
+	p = memset(machine_alloc(c->kc_size, c->kc_align), PATTERN_NEW, c->kc_size);
+	c->kc_inuse++;
+	if (strcmp(c->kc_name, "hat_t") == 0)
+		note_hat(NULL, p);
+	return (p);
+}
+
+void
+kmem_cache_free(kmem_cache_t *c, void *obj)
+{
+	host_may_block("kmem_cache_free");
+	if (c->kc_inuse-- == 0)
+		panic("kmem_cache_free: nothing of %s is out", c->kc_name);
+	if (strcmp(c->kc_name, "hat_t") == 0)
+		note_hat(obj, NULL);
+	machine_free(memset(obj, PATTERN_FREE, c->kc_size));
+}
+
+size_t
+kmem_cache_inuse(const kmem_cache_t *c)
+{
+	return (c->kc_inuse);
+}
+
+void *
+kmem_alloc(size_t size, int kmflag)
+{
+	(void)kmflag;
+	host_may_block("kmem_alloc");
+	return (memset(machine_alloc(size, 16), PATTERN_NEW, size));
+}
+
+void *
+kmem_zalloc(size_t size, int kmflag)
+{
+	return (memset(kmem_alloc(size, kmflag), 0, size));
+}
+
+void
+kmem_free(void *p, size_t size)
+{
+	host_may_block("kmem_free");
+	machine_free(memset(p, PATTERN_FREE, size));
+}
+
+void
+kmem_reap_sync(void)
+{
+	host_may_block("kmem_reap_sync");
+	for (uint_t i = 0; i < ncaches; i++)
+		if (caches[i].kc_reclaim != NULL)
+			caches[i].kc_reclaim(caches[i].kc_arg);
+}
+
+void
+kmem_reap(void)
+{
+}
+
+void
+strlcpy(char *dst, const char *src, size_t size)
+{
+	size_t n = strlen(src);
+
+	if (size == 0)
+		return;
+	n = MIN(n, size - 1);
+	memcpy(dst, src, n);
+	dst[n] = '\0';
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: ISC */
+/**
+ * @file
+ * @brief Outside: memory of the pretend machine, its windows, and what happens when something goes wrong.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include "machine.h"
+
+#define PAGE	4096ul
+
+/* Present when the program was linked with AddressSanitizer or UBSan. */
+extern void *__asan_region_is_poisoned(void *p, size_t n) __attribute__((weak));
+extern void __sanitizer_set_death_callback(void (*fn)(void)) __attribute__((weak));
+
+static int memory_file = -1;
+static unsigned char *memory;
+static unsigned long long memory_size;
+static uintptr_t windows_start, windows_end;
+
+static volatile bool copying;
+static sigjmp_buf copy_failed;
+static struct sigaction others_handler;
+
+/** Where machine_stop() goes. */
+struct attempt {
+	jmp_buf		jump;
+	char		*text;
+	size_t		size;
+	struct attempt	*outer;
+};
+static struct attempt *attempt;
+
+static void
+die(const char *what)
+{
+	fprintf(stderr, "host: %s: %s\n", what, strerror(errno));
+	exit(2);
+}
+
+/* ------------------------------------------------------------------ faults */
+
+/*
+ * A window's page that has no mapping is like an empty TLB: inside looks at the entry. Everything else is a mistake, and
+ * belongs to whoever was there before us (AddressSanitizer prints where it happened).
+ */
+static void
+on_fault(int number, siginfo_t *info, void *context)
+{
+	uintptr_t va = (uintptr_t)info->si_addr;
+
+	(void)context;
+	if (copying)
+		siglongjmp(copy_failed, 1);
+	if (va >= windows_start && va < windows_end && inside_window_fault(va))
+		return;
+	sigaction(number, &others_handler, NULL);
+}
+
+static void
+last_words(void)
+{
+	static bool said;
+
+	if (!said) {
+		said = true;
+		inside_last_words();
+	}
+	fflush(stdout);
+}
+
+/** A run that does not end. */
+static void
+on_alarm(int number)
+{
+	(void)number;
+	printf("panic: out of time\n");
+	last_words();
+	_exit(1);
+}
+
+static void
+catch_faults(void)
+{
+	struct sigaction sa;
+
+	memset(&sa, 0, sizeof (sa));
+	sa.sa_sigaction = on_fault;
+	sa.sa_flags = SA_SIGINFO | SA_NODEFER;
+	sigaction(SIGSEGV, &sa, &others_handler);
+	sigaction(SIGBUS, &sa, NULL);
+	signal(SIGALRM, on_alarm);
+	if (__sanitizer_set_death_callback != NULL)
+		__sanitizer_set_death_callback(last_words);
+}
+
+/* ------------------------------------------------------------------ memory */
+
+static void *
+map_file(uintptr_t va, size_t bytes, off_t offset, int prot, int flags)
+{
+	void *p = mmap((void *)va, bytes, prot, MAP_SHARED | flags, memory_file, offset);
+
+	if (p == MAP_FAILED)
+		die("mapping the pretend memory");
+	return (p);
+}
+
+void
+machine_init(unsigned long long bytes)
+{
+	memory_file = memfd_create("pretend-memory", MFD_CLOEXEC);
+	if (memory_file < 0 || ftruncate(memory_file, (off_t)bytes) != 0)
+		die("making the pretend memory");
+	memory_size = bytes;
+	memory = map_file(0, (size_t)bytes, 0, PROT_READ | PROT_WRITE, 0);
+	catch_faults();
+}
+
+void *
+machine_phys(unsigned long long pa)
+{
+	return (pa < memory_size ? memory + pa : NULL);
+}
+
+void
+machine_map_all(unsigned long va)
+{
+	map_file(va, (size_t)memory_size, 0, PROT_READ | PROT_WRITE, MAP_FIXED_NOREPLACE);
+}
+
+void
+machine_windows(unsigned long va, unsigned long bytes)
+{
+	void *p = mmap((void *)va, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+
+	if (p != (void *)va)
+		die("keeping addresses for windows");
+	windows_start = va;
+	windows_end = va + bytes;
+}
+
+void
+machine_window_set(unsigned long va, unsigned long long pa, int access)
+{
+	if (va < windows_start || va >= windows_end) {
+		fprintf(stderr, "host: 0x%lx is not in a window\n", va);
+		abort();
+	}
+	if (access == 0 || pa >= memory_size) {
+		if (mmap((void *)va, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
+			die("emptying a window");
+		return;
+	}
+	map_file(va, PAGE, (off_t)pa, access == 2 ? PROT_READ | PROT_WRITE : PROT_READ, MAP_FIXED | MAP_POPULATE);
+}
+
+void *
+machine_alloc(unsigned long size, unsigned long align)
+{
+	void *p;
+
+	if (posix_memalign(&p, align < sizeof (void *) ? sizeof (void *) : align, size) != 0)
+		die("memory");
+	return (p);
+}
+
+void
+machine_free(void *p)
+{
+	free(p);
+}
+
+__attribute__((no_sanitize_address)) static void
+copy_bytes(unsigned char *dst, const unsigned char *src, size_t n)
+{
+	for (volatile size_t i = 0; i < n; i++)
+		dst[i] = src[i];
+}
+
+int
+machine_copy(void *dst, const void *src, unsigned long n)
+{
+	if (__asan_region_is_poisoned != NULL &&
+	    (__asan_region_is_poisoned((void *)(uintptr_t)src, n) != NULL || __asan_region_is_poisoned(dst, n) != NULL))
+		return (0);
+	if (sigsetjmp(copy_failed, 1) != 0) {
+		copying = false;
+		return (0);
+	}
+	copying = true;
+	copy_bytes(dst, src, n);
+	copying = false;
+	return (1);
+}
+
+/* ------------------------------------------------------------------ the end */
+
+void
+machine_stop(const char *text)
+{
+	struct attempt *a = attempt;
+
+	if (a != NULL) {
+		snprintf(a->text, a->size, "%s", text);
+		attempt = a->outer;
+		longjmp(a->jump, 1);
+	}
+	fflush(stdout);
+	printf("panic: %s\n", text);
+	last_words();
+	_exit(1);
+}
+
+int
+machine_try(void (*fn)(void *), void *arg, char *text, unsigned long size)
+{
+	struct attempt a = { .text = text, .size = size, .outer = attempt };
+
+	if (setjmp(a.jump) != 0)
+		return (1);
+	attempt = &a;
+	fn(arg);
+	attempt = a.outer;
+	return (0);
+}

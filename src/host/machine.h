@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: ISC */
+/**
+ * @file
+ * @brief The border between the two kinds of files in this folder, in plain C types only.
+ *
+ * *Outside* (machine.c, main.c) is ordinary C with libc and none of our headers. *Inside* is everything else: the kernel's own
+ * headers and flags, no libc. Both include this file.
+ */
+#ifndef HOST_MACHINE_H
+#define HOST_MACHINE_H
+
+/** What a run is to do; filled in from the command line or from the fixed list of main.c. */
+struct machine_options {
+	const char	*program;	/**< how it was called */
+	const char	*test;		/**< "boot", "pure", "history" or "selftest" */
+	const char	*cmdline;	/**< the kernel's own words, as GRUB would give them: kpm=0 force_steal=3 ... */
+	unsigned int	cpus;		/**< pretend CPUs, 1 ... 8 */
+	unsigned int	no_1g, no_nx, no_pge; /**< the pretend CPU lacks 1 GiB pages, no-execute, global pages */
+	unsigned long	seed, steps;
+	unsigned long	every;		/**< steps from one complete comparison to the next */
+	unsigned long	kmem_fail;	/**< let every n-th request for an object fail that may fail; 0: none */
+	unsigned int	verbose;
+};
+
+/* ------------------------------------------------------------------ provided outside */
+
+/** @name Physical memory: a file in memory, mapped whole where only the machine looks @{ */
+/** Make it. Also puts up the handler of segmentation faults. */
+void machine_init(unsigned long long bytes);
+/** Where a physical address stands, or 0: no memory there. Naturally aligned up to a page. */
+void *machine_phys(unsigned long long pa);
+/** Map all of it once more, at an address of the caller's choice: the kernel's linear map. */
+void machine_map_all(unsigned long va);
+/** @} */
+
+/** @name Pages of the host that stand for pages of the kernel's address space @{ */
+/** Keep [va, va + bytes) for windows: nothing can be reached there yet. */
+void machine_windows(unsigned long va, unsigned long bytes);
+/** Show the frame at `pa` in a window's page. @param access 0: nothing can be reached, 1: read, 2: read and write */
+void machine_window_set(unsigned long va, unsigned long long pa, int access);
+/** @} */
+
+/** @name Memory of the host, so that AddressSanitizer watches it @{ */
+void *machine_alloc(unsigned long size, unsigned long align);
+void machine_free(void *p);
+/** @} */
+
+/** Copy memory that may not be there, or may have been freed; 0: it could not be read (or written). */
+int machine_copy(void *dst, const void *src, unsigned long n);
+
+/** Nothing goes on from here: to the innermost machine_try(), or the end of the program with exit code 1. */
+void machine_stop(const char *text) __attribute__((noreturn));
+/** Call fn(arg). @return 0, or 1 when machine_stop() was called meanwhile; its text goes to `text` */
+int machine_try(void (*fn)(void *), void *arg, char *text, unsigned long size);
+
+/* ------------------------------------------------------------------ provided inside */
+
+/** One run, from a machine just switched on. @return 0: all is well */
+int inside_main(const struct machine_options *o);
+/** Something was reached that is not there: is it a window whose entry says otherwise? Then map it and return 1. */
+int inside_window_fault(unsigned long va);
+/** Called once before the program dies (of a panic, or of what a sanitizer found): say how to repeat it. */
+void inside_last_words(void);
+
+#endif

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: ISC */
+/**
+ * @file
+ * @brief Outside: the command line, and the fixed list of runs.
+ *
+ * Each run of the list is a process of its own, because a machine is switched on once. With --test there is one run, here.
+ */
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "machine.h"
+
+#ifndef HOST_LONG
+#define HOST_LONG	(sizeof (long) == 8)
+#endif
+
+/* What the sanitizers are to do; ASAN_OPTIONS in the environment overrides it. Memory is counted by the tests. */
+const char *__asan_default_options(void);
+const char *__ubsan_default_options(void);
+
+const char *
+__asan_default_options(void)
+{
+	return ("detect_leaks=0:allocator_may_return_null=0:quarantine_size_mb=16:malloc_context_size=12:handle_segv=1");
+}
+
+const char *
+__ubsan_default_options(void)
+{
+	return ("print_stacktrace=1:halt_on_error=1");
+}
+
+static const struct machine_options defaults = {
+	.test = "history", .cmdline = "", .cpus = 4, .seed = 1, .steps = 100000, .every = 1000,
+};
+
+#define RUN_SECONDS	60	/**< a run of the list takes two */
+
+static const char usage[] =
+    "usage: %s                            the fixed list of runs\n"
+    "       %s --test boot|pure|history [options]   one run\n"
+    "  --args \"WORDS\"   the kernel's command line: kpm=0 force_steal=3 page_fail_after=7 ...\n"
+    "  --cpus N         pretend CPUs, 1 to 8 (4)\n"
+    "  --no-1g --no-nx --no-pge   a pretend CPU without that\n"
+    "  --seed N --steps N         of a history (1, 100000)\n"
+    "  --every N        steps from one complete comparison to the next (1000)\n"
+    "  --kmem-fail N    let every N-th request for an object fail\n"
+    "  --verbose        print records and dumps too\n";
+
+static void
+bad_usage(const char *program)
+{
+	fprintf(stderr, usage, program, program);
+	exit(2);
+}
+
+static const char *
+value(int argc, char **argv, int *i)
+{
+	if (++*i >= argc)
+		bad_usage(argv[0]);
+	return (argv[*i]);
+}
+
+static unsigned long
+number(int argc, char **argv, int *i)
+{
+	const char *s = value(argc, argv, i);
+	char *end;
+	unsigned long n = strtoul(s, &end, 0);
+
+	if (*s == '\0' || *end != '\0')
+		bad_usage(argv[0]);
+	return (n);
+}
+
+static bool
+number_option(int argc, char **argv, int *i, struct machine_options *o)
+{
+	const char *w = argv[*i];
+
+	if (strcmp(w, "--cpus") == 0)
+		o->cpus = (unsigned)number(argc, argv, i);
+	else if (strcmp(w, "--seed") == 0)
+		o->seed = number(argc, argv, i);
+	else if (strcmp(w, "--steps") == 0)
+		o->steps = number(argc, argv, i);
+	else if (strcmp(w, "--every") == 0)
+		o->every = number(argc, argv, i);
+	else if (strcmp(w, "--kmem-fail") == 0)
+		o->kmem_fail = number(argc, argv, i);
+	else
+		return (false);
+	return (true);
+}
+
+/** One word. @return false: not one of ours */
+static bool
+option(int argc, char **argv, int *i, struct machine_options *o)
+{
+	const char *w = argv[*i];
+
+	if (strcmp(w, "--test") == 0)
+		o->test = value(argc, argv, i);
+	else if (strcmp(w, "--args") == 0)
+		o->cmdline = value(argc, argv, i);
+	else if (strcmp(w, "--no-1g") == 0)
+		o->no_1g = 1;
+	else if (strcmp(w, "--no-nx") == 0)
+		o->no_nx = 1;
+	else if (strcmp(w, "--no-pge") == 0)
+		o->no_pge = 1;
+	else if (strcmp(w, "--verbose") == 0)
+		o->verbose = 1;
+	else
+		return (number_option(argc, argv, i, o));
+	return (true);
+}
+
+/* ------------------------------------------------------------------ the fixed list */
+
+#define ANY	0	/* widths at which a run makes sense */
+#define W64	1
+
+static const struct run {
+	int		width;
+	struct machine_options o;
+} runs[] = {
+#define RUN(w, t, a, n, s, k, ...)	{ w, { .test = t, .cmdline = a, .cpus = n, .seed = s, .steps = k, .every = 1000, __VA_ARGS__ } }
+	RUN(ANY, "boot", "", 1, 1, 0),
+	RUN(ANY, "boot", "", 4, 1, 0),
+	RUN(W64, "boot", "kpm=0", 4, 1, 0),
+	RUN(W64, "boot", "", 2, 1, 0, .no_1g = 1),
+	RUN(ANY, "boot", "", 2, 1, 0, .no_nx = 1, .no_pge = 1),
+	RUN(ANY, "pure", "", 2, 1, 0),
+	RUN(W64, "pure", "kpm=0", 2, 1, 0, .no_1g = 1),
+	RUN(ANY, "history", "", 1, 1, 100000),
+	RUN(ANY, "history", "", 4, 2, 100000),
+	RUN(W64, "history", "kpm=0", 4, 3, 100000),
+	RUN(W64, "history", "", 3, 4, 50000, .no_1g = 1),
+	RUN(ANY, "history", "", 2, 5, 50000, .no_nx = 1, .no_pge = 1),
+	RUN(ANY, "history", "force_steal=2 page_fail_after=5", 3, 6, 50000, .kmem_fail = 3),
+};
+
+static void
+say_run(const struct machine_options *o)
+{
+	printf("%s: --test %s --cpus %u --seed %lu --steps %lu --every %lu", FLAVOR, o->test, o->cpus, o->seed, o->steps, o->every);
+	if (o->cmdline[0] != '\0')
+		printf(" --args \"%s\"", o->cmdline);
+	if (o->kmem_fail != 0)
+		printf(" --kmem-fail %lu", o->kmem_fail);
+	printf("%s%s%s\n", o->no_1g ? " --no-1g" : "", o->no_nx ? " --no-nx" : "", o->no_pge ? " --no-pge" : "");
+	fflush(stdout);
+}
+
+/** In a process of its own. @return whether all was well */
+static bool
+run_one(const char *program, const struct run *r)
+{
+	struct machine_options own = r->o, *o = &own;
+	int status;
+	pid_t pid;
+
+	own.program = program;
+	say_run(o);
+	pid = fork();
+	if (pid == 0) {
+		int code;
+
+		alarm(RUN_SECONDS);
+		code = inside_main(o);
+
+		fflush(stdout);
+		_exit(code);
+	}
+	return (pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static double
+now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return ((double)t.tv_sec + (double)t.tv_nsec / 1e9);
+}
+
+static int
+run_all(const char *program)
+{
+	unsigned passed = 0, failed = 0;
+	double start = now();
+
+	for (size_t i = 0; i < sizeof (runs) / sizeof (runs[0]); i++) {
+		if (runs[i].width == W64 && !HOST_LONG)
+			continue;
+		if (run_one(program, &runs[i]))
+			passed++;
+		else
+			failed++;
+	}
+	printf("%s: %u runs well, %u not, %.1f s\n", FLAVOR, passed, failed, now() - start);
+	return (failed == 0 ? 0 : 1);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct machine_options o = defaults;
+	int code;
+
+	o.program = argv[0];
+	if (argc == 1)
+		return (run_all(argv[0]));
+	for (int i = 1; i < argc; i++)
+		if (!option(argc, argv, &i, &o))
+			bad_usage(argv[0]);
+	if (o.cpus < 1 || o.cpus > 8 || o.every == 0)
+		bad_usage(argv[0]);
+	say_run(&o);
+	code = inside_main(&o);
+	fflush(stdout);
+	_exit(code);
+}

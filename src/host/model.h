@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: ISC */
+/**
+ * @file
+ * @brief The reference model: nothing but a map from (address space, page) to (frame, size, attributes).
+ *
+ * An address space is watched in a few *regions*, placed where arithmetic is hard: at both ends, around the hole, across
+ * borders of tables. A region has `n` units of one size, and all that a history maps is mapped in whole units.
+ */
+#ifndef HOST_MODEL_H
+#define HOST_MODEL_H
+
+#include <vm/as.h>
+#include <x86/pte.h>
+
+#define REGIONS		12
+#define REGION_UNITS	1024u		/**< of 4 KiB: two large pages */
+#define GIANTS		2u		/**< units of 1 GiB */
+
+/** One unit. */
+struct model_page {
+	pfn_t		pfn;		/**< first frame */
+	uint16_t	attr;		/**< as given to the HAT: protection, HAT_NOSYNC */
+	int8_t		level;		/**< of the leaf that maps it; -1: not mapped */
+	bool		locked;
+	bool		device;		/**< its frame has no page_t */
+	bool		ref, mod;	/**< kept in the unit where the leaf begins: the MMU has surely set them */
+};
+
+struct model_region {
+	uintptr_t	base;
+	uint_t		shift;		/**< log2 of a unit */
+	uint_t		n;
+	struct model_page *page;
+};
+
+struct model {
+	bool		used, kernel;
+	hat_t		*hat;
+	struct as	as;
+	uint_t		nregions;
+	struct model_region region[REGIONS];
+	ulong_t		leaves;		/**< that should exist */
+};
+
+/** Choose the regions of a user's or the kernel's address space; nothing is mapped. */
+void model_init(struct model *m, bool kernel);
+/** Nothing is mapped any more. */
+void model_clear(struct model *m);
+/** The unit over an address; NULL: in no region. */
+struct model_page *model_find(struct model *m, uintptr_t va, struct model_region **rp);
+/** First address and unit of the leaf that maps a unit. */
+struct model_page *model_leaf(const struct model_region *r, uint_t i);
+/** Units that a leaf at this level takes (a leaf smaller than a unit: one). */
+uint_t model_units(const struct model_region *r, level_t level);
+/** The level that hat_devload() will choose for a unit, when all it covers is free: the rule, not the HAT's answer. */
+level_t model_level(const struct model *m, uintptr_t va, pfn_t pfn, size_t len);
+/** Is access allowed by what was asked for? @param how MMU_* */
+bool model_allows(const struct model *m, const struct model_page *p, uint_t how);
+/** Compare with the tables, entry by entry, and with htable_walk(). Panics when they differ. */
+void model_compare(struct model *m);
+
+static inline uintptr_t
+model_va(const struct model_region *r, uint_t i)
+{
+	return (r->base + ((uintptr_t)i << r->shift));
+}
+
+#endif

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: ISC
+"""The HAT as an ordinary program (src/host): both widths, every mode, under AddressSanitizer and UBSan; and that it can fail."""
+
+import fcntl
+import re
+
+from common import FLAVORS, TOP, run
+from testall import cases, limit, seed
+
+
+def build(flavor, name="", **variables):
+    """The path of the program, built."""
+    folder = TOP / "build" / f"host-{flavor}{'-' + name if name else ''}"
+    folder.mkdir(parents=True, exist_ok=True)
+    words = [f"{key}={value}" for key, value in variables.items()]
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        run("make", "-s", "-j2", "-f", "src/host/host.mk", f"FLAVOR={flavor}", f"IMAGE={name}", "WERROR=-Werror", *words,
+            timeout=280)
+    return folder / "unit"
+
+
+@cases(*FLAVORS)
+@limit(300)
+def test_host_list(flavor):
+    """the fixed list of runs: boots, pure functions, histories in every mode"""
+    text = run(build(flavor), timeout=200).stdout
+    assert re.search(rf"^{flavor}: \d+ runs well, 0 not", text, re.M), text
+
+
+@cases(*FLAVORS)
+@limit(300)
+def test_host_other_seed(flavor):
+    """a history of this run's own seed"""
+    run(build(flavor), "--test", "history", "--seed", 1000 + seed(), "--steps", 100000, timeout=200)
+
+
+@limit(300)
+def test_host_kernelbase():
+    """a kernelbase inside a directory's gigabyte, so that slots one level lower are copied"""
+    text = run(build("i386", "base", KERNELBASE="0xd0800000"), timeout=200).stdout
+    assert re.search(r"^i386: \d+ runs well, 0 not", text, re.M), text
+
+
+# A line of a unit, what becomes of it, and the words that must appear: each is caught, and the way to repeat it is told.
+MISTAKES = (
+    ("unlink-flush", "lab4-letting-go/unlink_ptp.c", "hat_tlb_inval(old->ht_hat,", "(void)(", "P5: CPU"),
+    ("inval-flush", "lab1-entries/x86pte_inval.c", "hat_tlb_inval(ht->ht_hat, va);", ";", "P5: CPU"),
+    ("window-flush", "lab1-entries/x86pte_mapin.c", "invlpg(va);", ";", ""),
+    ("global-flush", "lab9-processors/tlb_idle.c", "write_cr4(cr4 & ~(uintptr_t)CR4_PGE);", ";", "P5: CPU"),
+    ("lost-dirty", "lab1-entries/x86pte_set.c", "(old & (PT_REF | PT_MOD))", "(old & 0)", "was lost"),
+    ("lost-hold", "lab2-finding/htable_lookup.c", "ht->ht_busy++;", ";", "panic"),
+    ("freed-chain", "lab4-letting-go/htable_chain_remove.c", "ht->ht_prev->ht_next = ht->ht_next;", ";", ""),
+)
+
+
+@cases(*MISTAKES)
+@limit(300)
+def test_host_finds(mistake):
+    """a planted mistake is found, in some mode, and the command that repeats it is printed"""
+    name, path, old, new, words = mistake
+    unit = path.split("/")[1][:-2]
+    source = TOP / "solutions" / path
+    text = source.read_text()
+    assert old in text, "the mistake must be planted elsewhere now"
+    wrong = TOP / "build" / "host-mistakes" / name / f"{unit}.c"
+    wrong.parent.mkdir(parents=True, exist_ok=True)
+    wrong.write_text(text.replace(old, new))
+    program = build("amd64", f"wrong-{name}", UNITS=f"{unit}={wrong.relative_to(TOP)}")
+    done = run(program, "--test", "history", "--args", "kpm=0", check=False, timeout=200)
+    assert done.returncode != 0, "not found"
+    assert words in done.stdout, done.stdout[-2000:]
+    if words:
+        assert "repeat it with" in done.stdout, done.stdout[-2000:]
