@@ -4,6 +4,7 @@
  * @brief Processors, threads, memory: what is not the HAT's.
  */
 #include <check/peek_phys.h>
+#include <hat/hment.h>
 #include <monitor/monitor_impl.h>
 #include <sys/debug.h>
 #include <sys/peek.h>
@@ -198,12 +199,38 @@ MON_COMMAND(page, "page", "PFN", "who owns a frame")
 	    p.p_embed ? " embedded" : "");
 }
 
+static void
+mapping_line(htable_t *addr, uint_t entry)
+{
+	htable_t ht;
+
+	if (mon_read(addr, &ht, sizeof (ht)))
+		printf("  htable 0x%lx level %d base 0x%lx [%u] hat 0x%lx\n", (ulong_t)(uintptr_t)addr, ht.ht_level, ht.ht_vaddr, entry,
+		    (ulong_t)(uintptr_t)ht.ht_hat);
+	else
+		mon_error("a mapping leads to 0x%lx, which cannot be read", (ulong_t)(uintptr_t)addr);
+}
+
 MON_COMMAND(hment, "hment", "PFN", "who maps a page")
 {
+	const hment_t *hm;
+	hment_t copy;
+	uint_t n = 0;
 	page_t p;
 
-	if (page_of(a, &p) != NULL && !monitor_hment((pfn_t)a->value[0]))
-		mon_error("no mapping lists in this kernel");
+	if (page_of(a, &p) == NULL)
+		return;
+	if (p.p_embed)
+		mapping_line(p.p_mapping, p.p_mlentry);
+	for (hm = p.p_embed ? NULL : p.p_mapping; hm != NULL && n < p.p_share; hm = copy.hm_next, n++) {
+		if (!mon_read(hm, &copy, sizeof (copy)))
+			break;
+		mapping_line(copy.hm_htable, copy.hm_entry);
+	}
+	if (hm != NULL)
+		mon_error("the list is damaged at 0x%lx after %u of %u", (ulong_t)(uintptr_t)hm, n, p.p_share);
+	else
+		printf("%u mappings\n", n + (p.p_embed != 0));
 }
 
 /* Sixteen bytes: numbers and characters. */

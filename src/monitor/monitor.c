@@ -38,13 +38,6 @@ static bool inside, leaving;
 static const struct mon_command *current;
 
 bool __attribute__((weak))
-monitor_hment(pfn_t pfn)
-{
-	(void)pfn;
-	return (false);
-}
-
-bool __attribute__((weak))
 monitor_step_steal(void)
 {
 	return (false);

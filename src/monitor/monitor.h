@@ -22,10 +22,10 @@ void monitor_panic(void);
 
 extern uint_t monitor_entries;	/**< how often it was entered */
 
-/** @name Weak: for parts of the kernel that may be there or not. They print what they know; false: they are not there
- * @{ */
-bool monitor_hment(pfn_t pfn);		/**< the mapping list of a page that exists. Peek only */
-bool monitor_step_steal(void);		/**< steal one table. The others stand still but answer cross-calls, nobody holds a mutex, interrupts are off */
-/** @} */
+/**
+ * Weak: steal one table and say what it was; false: there is no stealing in this kernel. The others stand still but answer
+ * cross-calls, nobody holds a mutex, interrupts are off.
+ */
+bool monitor_step_steal(void);
 
 #endif
