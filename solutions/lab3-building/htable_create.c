@@ -33,7 +33,9 @@ find_or_build(hat_t *hat, uintptr_t base, level_t level, htable_t *parent, htabl
 
 	for (;;) {
 		mutex_enter(htable_lock(hat, h));
-		ht = htable_chain_find(hat, h, base, level);
+		do
+			ht = htable_chain_find(hat, h, base, level);
+		while (ht != NULL && (ht->ht_flags & HTABLE_CUT) && htable_cut_wait(hat, h));
 		if (ht != NULL || new != NULL)
 			break;
 		mutex_exit(htable_lock(hat, h));
