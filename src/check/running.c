@@ -397,7 +397,7 @@ empty_cache(void)
 CHECK(recursion, "recursion", NULL, 0, 0, NULL, 0)
 {
 	htable_t *objects = empty_cache(), *ht;
-	size_t size = LEVEL_SIZE(1), inuse = kmem_cache_inuse(htable_cache);
+	size_t size = LEVEL_SIZE(1), inuse;
 	uint_t reserve;
 	uint32_t tables;
 	void *p;
@@ -406,6 +406,7 @@ CHECK(recursion, "recursion", NULL, 0, 0, NULL, 0)
 	htable_purge_hat(kas_hat);	/* no help from there */
 	tables = active_ptables;
 	reserve = htable_reserve_cnt;
+	inuse = kmem_cache_inuse(htable_cache);
 	curthread->t_hatdepth++;
 	p = vmem_xalloc(hat_memload_arena, size, size, VM_NOSLEEP);
 	curthread->t_hatdepth--;
