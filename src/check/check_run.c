@@ -9,6 +9,7 @@
  * checks would mean nothing, and the run ends.
  */
 #include <check/check_impl.h>
+#include <check/costs.h>
 #include <check/damage.h>
 #include <check/invariants.h>
 #include <check/trial.h>
@@ -430,7 +431,7 @@ run_checks(void)
 bool
 check_wanted(void)
 {
-	return (checks_wanted[0] != '\0' || damage_wanted());
+	return (checks_wanted[0] != '\0' || damage_wanted() || costs_wanted());
 }
 
 void
@@ -439,6 +440,8 @@ check_main(void)
 	invariants_init();
 	if (damage_wanted())
 		damage_main();
+	if (costs_wanted())
+		costs_main();
 	if (checks_wanted[0] != '\0')
 		run_checks();
 }

@@ -111,9 +111,9 @@ steal(uint_t cnt)
 /** C-27 and spec 0.1 decision 12: cached, empty, sparse, full; FREEING and locked ones never (C-34, 4.4). */
 CHECK(steal_order, "steal-order", NULL, 0, 0, NULL, 0)
 {
-	hat_t *freeing = hat_alloc(NULL), *full = hat_alloc(NULL), *sparse = hat_alloc(NULL), *rich = hat_alloc(NULL);
+	/* the newest stands first in the list: who just takes the first finds the wrong one */
+	hat_t *rich = hat_alloc(NULL), *sparse = hat_alloc(NULL), *full = hat_alloc(NULL), *freeing = hat_alloc(NULL);
 	page_t *pp = get_page();
-	uint_t kept = linked(hat, mmu.max_page_level, 0);
 
 	map(freeing, VA, 1, pp);
 	hat_free_start(freeing);
@@ -123,7 +123,6 @@ CHECK(steal_order, "steal-order", NULL, 0, 0, NULL, 0)
 	make_cached(rich, 2, pp);
 	htable_purge_hat(rich);		/* it keeps an empty table, and nothing in its cache */
 	make_cached(hat, 1, pp);
-	(void)kept;
 	while (cached(hat) + cached(rich) > 0) {
 		uint_t before = cached(hat) + cached(rich);
 
