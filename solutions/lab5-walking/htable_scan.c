@@ -26,13 +26,12 @@ last_entry(const htable_t *ht, uint_t entry, uintptr_t va, uintptr_t eaddr)
 	return (left < n - 1 - entry ? entry + (uint_t)left + 1 : n);
 }
 
-x86pte_t
-htable_scan(htable_t *ht, uintptr_t *vap, uintptr_t eaddr)
+/** What is not the first entry: found by looking on. */
+static x86pte_t
+look_on(htable_t *ht, char *p, uintptr_t *vap, uint_t start, uintptr_t eaddr)
 {
-	uint_t start = htable_va2entry(*vap, ht);
-	uintptr_t va = *vap & LEVEL_MASK(ht->ht_level);
+	uintptr_t va = *vap;
 	uint_t end = va < eaddr ? last_entry(ht, start, va, eaddr) : start + 1, entry = start;
-	char *p = x86pte_access_pagetable(ht, start);
 	x86pte_t pte = 0;
 
 	while ((entry = next_valid((uint8_t *)p + ((entry - start) << mmu.pte_size_shift), entry, end)) < end) {
@@ -42,10 +41,21 @@ htable_scan(htable_t *ht, uintptr_t *vap, uintptr_t eaddr)
 		pte = 0;
 		entry++;		/* it has just gone */
 	}
-	x86pte_release_pagetable(ht);
 	va += (uintptr_t)(entry - start) << LEVEL_SHIFT(ht->ht_level);
-	if (va < *vap && entry > start)
-		va = 0;			/* the end of the address space */
-	*vap = va == 0 && entry == start ? 0 : va_skip_hole(va);
+	*vap = va < *vap ? 0 : va_skip_hole(va);	/* 0: the end of the address space */
+	return (pte);
+}
+
+x86pte_t
+htable_scan(htable_t *ht, uintptr_t *vap, uintptr_t eaddr)
+{
+	uint_t start = htable_va2entry(*vap, ht);
+	char *p = x86pte_access_pagetable(ht, start);
+	x86pte_t pte = pte_load(p);
+
+	*vap &= LEVEL_MASK(ht->ht_level);
+	if (!PTE_ISVALID(pte))
+		pte = look_on(ht, p, vap, start, eaddr);
+	x86pte_release_pagetable(ht);
 	return (pte);
 }

@@ -116,18 +116,20 @@ static void
 cost_find(void)
 {
 	hat_t *hat = hat_alloc(NULL);
-	uint_t many = (uint_t)MIN(10000ul, (userlimit - VA) / LEVEL_SIZE(1));
+	uintptr_t stride = (uintptr_t)1 << (sizeof (stride) < 8 ? 27 : 37);	/* 128 GiB, where there is room */
+	uint_t many = (uint_t)MIN(10000ul, MIN((userlimit - VA) / LEVEL_SIZE(1), freemem - 1500));
 
 	make_tables(hat, VA, LEVEL_SIZE(1), 4);
 	find("find", hat, VA, LEVEL_SIZE(1), 4, 1000);
 	find("miss", hat, VA + 100 * LEVEL_SIZE(1), LEVEL_SIZE(1), 4, 1000);
-	make_tables(hat, VA, LEVEL_SIZE(1), MIN(many, 8000u));
-	find(many < 10000 ? "find-many" : "find-8000", hat, VA, LEVEL_SIZE(1), MIN(many, 8000u), 2000);
+	make_tables(hat, VA, LEVEL_SIZE(1), many);
+	find("find-many", hat, VA, LEVEL_SIZE(1), many, 2000);
+	row("find-many-tables", many, "tables");
 	destroy(hat);
 	if (mmu.num_level == MAX_NUM_LEVEL) {
 		hat = hat_alloc(NULL);
-		make_tables(hat, VA, (uintptr_t)1 << (37 - (sizeof (long) < 8) * 10), 512);
-		find("find-stride", hat, VA, (uintptr_t)1 << (37 - (sizeof (long) < 8) * 10), 512, 2000);
+		make_tables(hat, VA, stride, 512);
+		find("find-stride", hat, VA, stride, 512, 2000);
 		destroy(hat);
 	}
 }
