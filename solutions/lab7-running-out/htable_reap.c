@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /** @file @brief Memory is short: give page tables back for good. */
+#include <hat/hment.h>
 #include <hat/htable_impl.h>
 #include <vm/page.h>
 
@@ -19,4 +20,5 @@ htable_reap(void *arg)
 		htable_free(ht);	/* it has no owner any more: frame and object go for good */
 	}
 	htable_adjust_reserve();
+	hment_adjust_reserve();
 }

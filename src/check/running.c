@@ -45,10 +45,12 @@ map(hat_t *hat, uintptr_t va, uint_t count, page_t *pp)
 		hat_memload(hat, va + i * PAGESIZE, pp, RW, HAT_LOAD);
 }
 
+/** As at a process' end: no stealing any more, then no mapping, then no address space. */
 static void
 destroy(hat_t *hat)
 {
 	hat_free_start(hat);
+	hat_unload(hat, VA, 64 * LEVEL_SIZE(1), HAT_UNLOAD);
 	hat_free_end(hat);
 }
 
@@ -144,6 +146,7 @@ CHECK(steal_order, "steal-order", NULL, 0, 0, NULL, 0)
 	check_eq(hat_getpfnum(full, VA + 4 * LEVEL_SIZE(1)), pp->p_pagenum, "what a locked table maps");
 	check_eq(hat_getpfnum(freeing, VA), pp->p_pagenum, "what a FREEING address space maps");
 	hat_unload(full, VA + 4 * LEVEL_SIZE(1), PAGESIZE, HAT_UNLOAD_UNLOCK);
+	hat_unload(freeing, VA, PAGESIZE, HAT_UNLOAD);
 	hat_free_end(freeing);
 	destroy(full);
 	destroy(sparse);
@@ -205,6 +208,7 @@ CHECK(steal_flush, "steal-flush", NULL, 0, 0, NULL, 0)
 	check_true(hatstat.hs_tlb_invals - before <= 2, "%lu flushes for one table", hatstat.hs_tlb_invals - before);
 	for (uint_t i = 0; i < mmu.ptes_per_table; i++)
 		check_true(!peek((char *)VA + i * PAGESIZE, &c, 1), "page %u is still there", i);
+	check_true(pp->p_nrm & P_REF, "accessed bits did not reach the page");
 	hat_setup(NULL);
 	check_eq(hat->hat_pages_mapped[0], 0, "pages mapped");
 	put_page(pp);

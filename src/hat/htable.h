@@ -241,7 +241,7 @@ void htable_reap(void *arg);
 struct hatstats {
 	volatile ulong_t hs_reap_attempts, hs_reaped, hs_steals, hs_ptable_allocs, hs_ptable_frees;
 	volatile ulong_t hs_htable_rgets, hs_htable_rputs, hs_htable_shared, hs_htable_unshared;
-	volatile ulong_t hs_adopted, hs_tlb_inval_delayed, hs_tlb_invals;
+	volatile ulong_t hs_adopted, hs_tlb_inval_delayed, hs_tlb_invals;	/* the last: of user hats */
 };
 extern struct hatstats hatstat;
 #ifdef DEBUG
