@@ -206,7 +206,7 @@ cost_range(void)
 	ulong_t flushes;
 
 	begin();
-	hat_devload(hat, VA, size, 1, RW, LOAD);	/* frame 1: nothing is aligned for a large page */
+	hat_devload(hat, VA, size, 0x80001, RW, LOAD);	/* no memory there, and nothing aligned for a large page */
 	row("map-range", per(end(), n), "instructions");
 	walk("walk-dense", hat, VA + size);
 	flushes = hatstat.hs_tlb_invals;
