@@ -14,7 +14,7 @@ clear(htable_t *ht, uintptr_t va, volatile void *p, x86pte_t expect)
 		found = pte_cas(p, old, 0);	/* loses when the MMU sets accessed or dirty: those count too */
 	} while (found != old);
 
-	if (old & (PT_REF | PT_MOD))
+	if ((old & (PT_REF | PT_MOD)) && !(ht->ht_flags & HTABLE_CUT))
 		hat_tlb_inval(ht->ht_hat, va);
 	return (old);
 }

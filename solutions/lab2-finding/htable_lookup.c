@@ -14,7 +14,9 @@ htable_lookup(hat_t *hat, uintptr_t va, level_t level)
 	    ((uint64_t)va >> LEVEL_SHIFT(VLP_LEVEL)) >= VLP_NUM_PTES)
 		return (NULL);
 	mutex_enter(htable_lock(hat, h));
-	ht = htable_chain_find(hat, h, base, level);
+	do
+		ht = htable_chain_find(hat, h, base, level);
+	while (ht != NULL && (ht->ht_flags & HTABLE_CUT) && htable_cut_wait(hat, h));
 	if (ht != NULL)
 		ht->ht_busy++;
 	mutex_exit(htable_lock(hat, h));

@@ -33,7 +33,9 @@ find_or_build(hat_t *hat, uintptr_t base, level_t level, htable_t *parent, htabl
 
 	for (;;) {
 		mutex_enter(htable_lock(hat, h));
-		ht = htable_chain_find(hat, h, base, level);
+		do
+			ht = htable_chain_find(hat, h, base, level);
+		while (ht != NULL && (ht->ht_flags & HTABLE_CUT) && htable_cut_wait(hat, h));
 		if (ht != NULL || new != NULL)
 			break;
 		mutex_exit(htable_lock(hat, h));
@@ -56,11 +58,15 @@ find_or_build(hat_t *hat, uintptr_t base, level_t level, htable_t *parent, htabl
 htable_t *
 htable_create(hat_t *hat, uintptr_t va, level_t level, htable_t *shared)
 {
+	level_t top = TOP_LEVEL(hat), l;
 	htable_t *ht = NULL;
 
-	if (level < 0 || level > TOP_LEVEL(hat))
+	if (level < 0 || level > top)
 		panic("htable_create: level %d does not exist", level);
-	for (level_t l = TOP_LEVEL(hat); l >= level; l--)
+	/* down from the lowest table that exists, which mostly is the parent */
+	for (l = level + 1; l <= top && (ht = htable_lookup(hat, va, l)) == NULL; l++)
+		continue;
+	for (l--; l >= level; l--)
 		ht = find_or_build(hat, htable_base(hat, va, l), l, ht, l == level ? shared : NULL);
 	return (ht);
 }

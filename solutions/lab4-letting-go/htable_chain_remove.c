@@ -6,6 +6,7 @@ void
 htable_chain_remove(htable_t *ht, uint_t h)
 {
 	ASSERT(MUTEX_HELD(htable_lock(ht->ht_hat, h)));
+	htable_unrank(ht);
 	if (ht->ht_next != NULL)
 		ht->ht_next->ht_prev = ht->ht_prev;
 	if (ht->ht_prev != NULL) {

@@ -29,6 +29,7 @@ release_one(htable_t *ht, htable_t **sharedp)
 	ASSERT(ht->ht_busy > 0);
 	if (ht->ht_valid_cnt > 0 || ht->ht_busy > 1 || worth_keeping(ht)) {
 		ht->ht_busy--;
+		htable_rank(ht);
 		mutex_exit(htable_lock(hat, h));
 		return (NULL);
 	}

@@ -1,35 +1,24 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Give page tables back when memory is short. */
+/** @file @brief Memory is short: give page tables back for good. */
+#include <hat/hment.h>
 #include <hat/htable_impl.h>
-
-/** The next hat that may be looked at, marked so that it stays; `hat` is unmarked. Start with the kernel's. */
-static hat_t *
-next_victim(hat_t *hat)
-{
-	hat_t *next;
-
-	mutex_enter(&hat_list_lock);
-	next = hat->hat_next;
-	if (hat != kas_hat) {
-		atomic_and_32(&hat->hat_flags, ~HAT_VICTIM);
-		cv_broadcast(&hat_list_cv);
-	}
-	while (next != NULL && (next->hat_flags & (HAT_VICTIM | HAT_SHARED | HAT_FREEING)))
-		next = next->hat_next;
-	if (next != NULL)
-		atomic_or_32(&next->hat_flags, HAT_VICTIM);
-	mutex_exit(&hat_list_lock);
-	return (next);
-}
+#include <vm/page.h>
 
 void
 htable_reap(void *arg)
 {
+	uint_t n = (uint_t)MAX(10ul, MIN(physmem / 20, (ulong_t)active_ptables / 20));
+	htable_t *ht, *next;
+
 	(void)arg;
 	HATSTAT_INC(hs_reap_attempts);
 	if (!can_steal_post_boot)
 		return;
-	for (hat_t *hat = next_victim(kas_hat); hat != NULL; hat = next_victim(hat))
-		htable_purge_hat(hat);
+	for (ht = htable_steal(n); ht != NULL; ht = next) {
+		next = ht->ht_next;
+		HATSTAT_INC(hs_reaped);
+		htable_free(ht);	/* it has no owner any more: frame and object go for good */
+	}
 	htable_adjust_reserve();
+	hment_adjust_reserve();
 }

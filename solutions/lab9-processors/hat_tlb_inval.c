@@ -47,6 +47,8 @@ hat_tlb_inval(hat_t *hat, uintptr_t va)
 
 	if (hat->hat_flags & HAT_FREEING)
 		return;
+	if (hat != kas_hat)
+		HATSTAT_INC(hs_tlb_invals);
 	if (hat->hat_flags & HAT_SHARED) {
 		hat = kas_hat;
 		va = DEMAP_ALL_ADDR;

@@ -22,6 +22,12 @@ struct htable;
 #define HAT_NLOCKS	8	/**< locks per hat; hat_num_hash is never smaller, so a bucket has one lock */
 #define HAT_MINHASH	16
 
+#define HTABLE_RANK_NONE	0	/**< not to be taken: in use by design, or not in place yet */
+#define HTABLE_RANK_CACHED	1	/**< on the hat's cached stack */
+#define HTABLE_RANK_EMPTY	2	/**< linked, without a valid entry */
+#define HTABLE_RANK_LIVE	3	/**< to 10: level 0, up to 1/8, 2/8, ... 8/8 full */
+#define HTABLE_NRANKS		11
+
 /** @name hat_flags @{ */
 #define HAT_FREEING	0x01	/**< being destroyed: runs nowhere, no TLB work, no stealing */
 #define HAT_VLP		0x02	/**< the top table is hat_vlp_ptes ("virtual less than physical", spec 1.8) */
@@ -44,6 +50,8 @@ struct hat {
 	struct htable	**hat_ht_hash;	/**< [B] chains of all linked tables */
 	struct htable	*hat_ht_cached;	/**< [M] detached tables that still own a zeroed frame */
 	kmutex_t	hat_lock[HAT_NLOCKS]; /**< the bucket locks */
+	volatile uint32_t hat_ranks[HTABLE_NRANKS]; /**< [A] hint: how many of its tables have which rank */
+	uint_t		hat_steal_hand;	/**< owner of HAT_VICTIM: the bucket where the last table was found */
 	x86pte_t	hat_vlp_ptes[VLP_NUM_PTES] ALIGNED(VLP_SIZE); /**< [A] top table of a VLP hat */
 };
 

@@ -52,6 +52,7 @@ hat_create_bare(struct as *as, uint_t nhash)
 void
 hat_destroy_bare(hat_t *hat)
 {
+	htable_rank_forget(hat);
 	kmem_free(hat->hat_ht_hash, hat->hat_num_hash * sizeof (htable_t *));
 	kmem_cache_free(hat_cache, hat);
 }

@@ -20,6 +20,7 @@
 /** @name ht_flags @{ */
 #define HTABLE_VLP		0x01	/**< entries live in the hat (hat_vlp_ptes), no frame */
 #define HTABLE_SHARED_PFN	0x02	/**< the frame belongs to ht_shares */
+#define HTABLE_CUT		0x04	/**< the link to it is cleared and flushed while it is emptied (htable_cut.c) */
 /** @} */
 
 /** One page table. */
@@ -28,7 +29,7 @@ typedef struct htable {
 	hat_t		*ht_hat;	/**< [C] owner; NULL in the reserve */
 	uintptr_t	ht_vaddr;	/**< [C] first address it covers, its "base" */
 	level_t		ht_level;	/**< [C] 0 maps 4 KiB pages */
-	uint8_t		ht_flags;	/**< [C] */
+	uint8_t		ht_flags;	/**< [C], but HTABLE_CUT: [B] */
 	uint16_t	ht_permanent;	/**< [B] how many of the holds are for ever (spec 4.2): for the checker */
 	int32_t		ht_busy;	/**< [B] holds */
 	struct htable	*ht_prev;	/**< [B] chain only; NULL at its head */
@@ -37,6 +38,7 @@ typedef struct htable {
 	pfn_t		ht_pfn;		/**< [C] frame of the table; PFN_INVALID when VLP or none yet */
 	struct htable	*ht_parent;	/**< [C] table above, which we hold; NULL at the top */
 	struct htable	*ht_shares;	/**< [C] source of a shared frame, which we hold; else NULL */
+	volatile uint8_t ht_rank;	/**< [A] what the stealer thinks of it, HTABLE_RANK_*; 0 at first (htable_rank.c) */
 } htable_t;
 
 /** Entries of this table that mean something: 4 for a PAE directory, else 512 or 1024. */
@@ -239,7 +241,7 @@ void htable_reap(void *arg);
 struct hatstats {
 	volatile ulong_t hs_reap_attempts, hs_reaped, hs_steals, hs_ptable_allocs, hs_ptable_frees;
 	volatile ulong_t hs_htable_rgets, hs_htable_rputs, hs_htable_shared, hs_htable_unshared;
-	volatile ulong_t hs_adopted, hs_tlb_inval_delayed;
+	volatile ulong_t hs_adopted, hs_tlb_inval_delayed, hs_tlb_invals;	/* the last: of user hats */
 };
 extern struct hatstats hatstat;
 #ifdef DEBUG

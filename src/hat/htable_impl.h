@@ -112,8 +112,85 @@ void ptable_free(pfn_t pfn);
  * @lab{7}
  */
 htable_t *htable_alloc_fallback(hat_t *hat, bool bare);
-/** Take up to cnt tables from user hats, cached, empty, then live ones; unlinked, ht_hat NULL, frames kept. @lab{7} */
+/**
+ * Take up to cnt tables from user hats: cached ones, then empty ones of any level below the top, then live ones of level 0,
+ * the emptiest first, in htable_steal_passes steps; each time from another hat, as far as there are others.
+ *
+ * A victim has HAT_VICTIM while a stealer works on it and goes to the end of the list of hats before it loses the mark (C-3).
+ * Hats that are VICTIM, SHARED or FREEING are left alone; so are tables that are held, shared, or have locked mappings,
+ * looked at again after unmapping. A live table costs two shootdowns at most. HATSTAT_INC is the callers' business.
+ * @return  linked by ht_next, perhaps NULL; each with a frame, no entries, out of its parent and chain, ht_hat NULL
+ * @locks   None held by the caller; may block. hat_list_lock and one table lock, never both.
+ * @lab{7}
+ */
 htable_t *htable_steal(uint_t cnt);
+
+/**
+ * @name Cutting a table off, to empty it with one flush (spec 0.1 decision 10)
+ * @{
+ */
+/** Clear the link to a held table, flush all that its hat has, mark it HTABLE_CUT. Its lock is held. Panics on a bad link. */
+void htable_cut(htable_t *ht);
+/** Put the link back. Its lock is held. */
+void htable_uncut(htable_t *ht);
+/**
+ * Unmap everything in it, as long as the caller's hold is the only one and nothing gets locked in it: leaves that no mapping list
+ * knows in one sweep, others by hat_pte_unmap(). x86pte_inval() flushes nothing for such a table.
+ * @locks  None held: unmapping takes mapping-list locks.
+ */
+void htable_cut_empty(htable_t *ht);
+/**
+ * For those who have found a table with HTABLE_CUT and want a hold on it: let the stealer finish. Without it they would hold
+ * up the stealer, and fault again and again on what cannot be reached.
+ * @return  true: the lock was dropped, look again; false: this thread cannot wait, and may take the hold: the stealer gives up
+ * @locks   htable_lock(hat, h) held; no mapping-list lock
+ */
+bool htable_cut_wait(hat_t *hat, uint_t h);
+/** @} */
+
+/**
+ * @name Ranks: what keeps the stealer from searching
+ *
+ * Each table of a user hat that may be taken is counted, under its rank, in its hat and in htable_ranks[]. Ranks follow the
+ * truth at each htable_release() of a table (whoever changes its entries owns a hold, and gives it back), and where tables go on
+ * and off stacks and chains. They are hints: whoever goes by them looks at the table itself, under its lock, and where
+ * all of them say "nothing" the stealer looks everywhere once.
+ * @{
+ */
+extern volatile uint32_t htable_ranks[HTABLE_NRANKS];	/**< of all hats */
+/** Move a table, whose ht_hat is still its owner, to another rank. Any lock may be held. */
+void htable_rank_set(htable_t *ht, uint_t rank);
+/** A hat goes: what it was counted for goes with it. */
+void htable_rank_forget(hat_t *hat);
+
+/** The rank of a level-0 table with n valid entries. */
+static inline uint_t
+htable_rank_live(uint_t n)
+{
+	return (n == 0 ? HTABLE_RANK_EMPTY : HTABLE_RANK_LIVE + ((n - 1) >> (PAGESHIFT - 3 - mmu.pte_size_shift)));
+}
+
+/** Have a linked table's rank follow its count. */
+static inline void
+htable_rank(htable_t *ht)
+{
+	uint_t rank = HTABLE_RANK_NONE;
+
+	if (ht->ht_hat == kas_hat || (ht->ht_flags & HTABLE_SHARED_PFN) || ht->ht_parent == NULL)
+		return;
+	if (ht->ht_level == 0 || ht->ht_valid_cnt == 0)
+		rank = htable_rank_live((uint_t)ht->ht_valid_cnt);
+	if (rank != ht->ht_rank)
+		htable_rank_set(ht, rank);
+}
+/** It is about to leave its chain or stack. */
+static inline void
+htable_unrank(htable_t *ht)
+{
+	if (ht->ht_rank != HTABLE_RANK_NONE && ht->ht_hat != kas_hat)
+		htable_rank_set(ht, HTABLE_RANK_NONE);
+}
+/** @} */
 
 /** Set up a new table's share: flag, frame, source (spec 7.5 step 9); the hold on the source comes with linking. @lab{8} */
 void htable_share_init(htable_t *ht, htable_t *source);

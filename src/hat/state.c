@@ -35,6 +35,7 @@ volatile uint32_t active_ptables;
 uint64_t htable_steal_passes = 8;
 uint64_t force_steal;
 volatile uint32_t ptable_cnt;
+volatile uint32_t htable_ranks[HTABLE_NRANKS];
 struct hatstats hatstat;
 
 TUNABLE_NUMBER(htable_reserve_amount, "htable_reserve_amount", "steady number of htable objects in the reserve");

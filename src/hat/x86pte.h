@@ -71,7 +71,7 @@ x86pte_t x86pte_cas(htable_t *ht, uint_t entry, x86pte_t old, x86pte_t new);
 
 /**
  * Clear a leaf if it still maps the frame of `expect` (0: whatever is there).
- * TLB: hat_tlb_inval() of its address if what was removed had PT_REF or PT_MOD.
+ * TLB: hat_tlb_inval() of its address if what was removed had PT_REF or PT_MOD; not for a table with HTABLE_CUT.
  * @return  the final value, accessed and dirty as of the instant of clearing; another frame: nothing was changed
  * @lab{1}
  */
@@ -92,6 +92,9 @@ x86pte_t x86pte_update(htable_t *ht, uint_t entry, x86pte_t expect, x86pte_t new
  * @lab{9}
  */
 x86pte_t pte_lost_write(volatile void *p, x86pte_t expect, x86pte_t new);
+
+/** Clear all leaves with PT_NOCONSIST or more among n entries of a table that no MMU can reach. @return how many there were */
+uint_t pte_sweep(void *p, uint_t n);
 
 /** Copy `count` entries from `entry` on to the same places of a table that no CPU uses yet. Not atomic, no counts. @lab{1} */
 void x86pte_copy(htable_t *src, htable_t *dest, uint_t entry, uint_t count);

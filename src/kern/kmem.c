@@ -86,6 +86,7 @@ static const size_t alloc_sizes[] = { 16, 32, 48, 64, 96, 128, 192, 256, 384, 51
 static kmem_cache_t *alloc_caches[NELEM(alloc_sizes)];
 
 static bool reap_wanted;			/* sched_lock */
+static volatile bool reaper_started;
 static kthread_t *reap_waiter;			/* sched_lock: the reaping thread, when it sleeps */
 
 /* ------------------------------------------------------------------ slabs */
@@ -530,10 +531,26 @@ reap_wait(void)
 	spin_exit(&sched_lock, saved);
 }
 
+void
+kmem_reap_settle(void)
+{
+	bool busy = true;
+
+	while (busy) {
+		ulong_t saved = spin_enter(&sched_lock);
+
+		busy = reaper_started && (reap_wanted || reap_waiter == NULL);
+		spin_exit(&sched_lock, saved);
+		if (busy)
+			thread_yield();
+	}
+}
+
 static void
 reaper(void *arg)
 {
 	(void)arg;
+	reaper_started = true;
 	for (;;) {
 		reap_wait();
 		kmem_reap_sync();

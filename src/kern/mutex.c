@@ -116,7 +116,7 @@ mutex_wait(kmutex_t *m, kthread_t *me)
 }
 
 void
-mutex_enter(kmutex_t *m)
+mutex_enter_slow(kmutex_t *m)
 {
 	kthread_t *me = curthread;
 
@@ -145,7 +145,7 @@ mutex_tryenter(kmutex_t *m)
 	return (false);
 }
 
-static void
+void
 mutex_wake(kmutex_t *m)
 {
 	ulong_t saved = spin_enter(&sched_lock);
@@ -157,7 +157,7 @@ mutex_wake(kmutex_t *m)
 }
 
 void
-mutex_exit(kmutex_t *m)
+mutex_exit_slow(kmutex_t *m)
 {
 	kthread_t *me = curthread;
 

@@ -63,6 +63,9 @@ void kmem_reap(void);
 /** The same, here and now (tests, and the reaping thread). No lock held. */
 void kmem_reap_sync(void);
 
+/** Wait until the background has done what kmem_reap() asked for. No lock held. */
+void kmem_reap_settle(void);
+
 /** Print a table of all caches. */
 void kmem_show(void);
 

@@ -6,6 +6,7 @@
 #ifndef SYS_MUTEX_H
 #define SYS_MUTEX_H
 
+#include <sys/thread.h>
 #include <sys/types.h>
 
 struct kthread;
@@ -42,16 +43,58 @@ void mutex_destroy(kmutex_t *m);
  * only be for ever. Asserts: not in an interrupt handler. Panics: held by this thread already; T_MAXLOCKS held.
  * In a panic all mutexes are open.
  */
-void mutex_enter(kmutex_t *m);
+static inline void mutex_enter(kmutex_t *m);
 /** Take it if it is free now. @return whether it was */
 bool mutex_tryenter(kmutex_t *m);
 /** Give it back and wake one waiter. Panics when the running thread does not hold it. */
-void mutex_exit(kmutex_t *m);
+static inline void mutex_exit(kmutex_t *m);
+void mutex_enter_slow(kmutex_t *m);	/**< all that mutex_enter() does, in a call */
+void mutex_exit_slow(kmutex_t *m);	/**< likewise */
+void mutex_wake(kmutex_t *m);		/**< wake one waiter of a mutex that has just been given back */
 /** Does the running thread hold it? Always true in a panic. */
 bool mutex_owned(const kmutex_t *m);
 #define MUTEX_HELD(m)	(mutex_owned(m))
 /** Leave every mutex that the running thread holds, newest first: for a check that was cut short. */
 void thread_drop_locks(void);
+
+/*
+ * A mutex that is free, and one that nobody waits for, the newest of the thread's: a dozen instructions each, in line. Whatever else there
+ * is to know about them is in mutex.c; DEBUG kernels always go there, because of the assertions.
+ */
+#ifdef DEBUG
+#define MUTEX_INLINE	0
+#else
+#define MUTEX_INLINE	1
+#endif
+
+static inline void
+mutex_enter(kmutex_t *m)
+{
+	kthread_t *me = curthread, *nobody = NULL;
+
+	if (MUTEX_INLINE && me->t_nlocks < T_MAXLOCKS) {
+		me->t_locks[me->t_nlocks++] = m;	/* named before it is ours */
+		if (__atomic_compare_exchange_n(&m->m_owner, &nobody, me, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+			return;
+		me->t_nlocks--;
+	}
+	mutex_enter_slow(m);
+}
+
+static inline void
+mutex_exit(kmutex_t *m)
+{
+	kthread_t *me = curthread;
+
+	if (!MUTEX_INLINE || me->t_nlocks == 0 || me->t_locks[me->t_nlocks - 1] != m || m->m_owner != me) {
+		mutex_exit_slow(m);
+		return;
+	}
+	(void)__atomic_exchange_n(&m->m_owner, NULL, __ATOMIC_SEQ_CST);
+	if (__builtin_expect(*(kthread_t *volatile *)&m->m_waiters != NULL, 0))
+		mutex_wake(m);
+	me->t_nlocks--;
+}
 
 /** Condition variable. Zero-filled is ready. */
 typedef struct kcondvar {

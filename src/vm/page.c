@@ -27,6 +27,11 @@ static pfn_t first_pfn, npages;
 static page_t *free_list;
 static spinlock_t free_lock;
 static uint64_t fail_count;
+static kmutex_t wait_lock;		/* of page locks that somebody waits for */
+static kcondvar_t wait_cv;
+static volatile uint32_t nwaiters;
+
+static void wake_waiters(void);
 
 #define LOWMEM	0x100000u	/* below 1 MiB: BIOS data, the other CPUs' entry code; left alone */
 
@@ -236,6 +241,7 @@ page_free(page_t *pp, int dontneed)
 	pp->p_selock = 0;
 	push_free(pp);
 	spin_exit(&free_lock, s);
+	wake_waiters();
 }
 
 /* ------------------------------------------------------------------ locks */
@@ -256,16 +262,39 @@ page_trylock(page_t *pp, bool exclusive)
 	return (now >= 0 && change_lock(pp, now, now + 1));
 }
 
+/*
+ * Whoever finds a page locked sleeps, all of them on one condition variable: it is rare. A waiter counts itself before it looks at
+ * the lock, whoever gives a lock back does that before it looks at the count, so one of the two sees the other.
+ */
 bool
 page_lock(page_t *pp, bool exclusive, bool reclaim)
 {
+	bool mine, gone;
+
+	if ((reclaim || pp->p_state != PAGE_FREE) && page_trylock(pp, exclusive))
+		return (true);
+	mutex_enter(&wait_lock);
+	atomic_inc_32(&nwaiters);
 	for (;;) {
-		if (!reclaim && pp->p_state == PAGE_FREE)
-			return (false);
-		if (page_trylock(pp, exclusive))
-			return (true);
-		thread_yield();
+		gone = !reclaim && pp->p_state == PAGE_FREE;
+		mine = !gone && page_trylock(pp, exclusive);
+		if (gone || mine)
+			break;
+		cv_wait(&wait_cv, &wait_lock);
 	}
+	atomic_dec_32(&nwaiters);
+	mutex_exit(&wait_lock);
+	return (mine);
+}
+
+static void
+wake_waiters(void)
+{
+	if (nwaiters == 0)
+		return;
+	mutex_enter(&wait_lock);	/* a waiter is asleep by now, or will look again */
+	cv_broadcast(&wait_cv);
+	mutex_exit(&wait_lock);
 }
 
 void
@@ -277,6 +306,7 @@ page_unlock(page_t *pp)
 		now = pp->p_selock;
 	while (!change_lock(pp, now, now == -1 ? 0 : now - 1));
 	ASSERT(now != 0);
+	wake_waiters();
 }
 
 bool
@@ -291,6 +321,7 @@ page_downgrade(page_t *pp)
 {
 	ASSERT(PAGE_EXCL(pp));
 	(void)change_lock(pp, -1, 1);
+	wake_waiters();
 }
 
 /* ------------------------------------------------------------------ accounting */

@@ -39,9 +39,12 @@ static bool
 fill(uintptr_t va, size_t size)
 {
 	for (size_t off = 0; off < size; off += PAGESIZE) {
-		page_t *pp = page_resv(1, true) ? page_get(PAGE_KERNEL) : NULL;
+		bool resv = page_resv(1, true);
+		page_t *pp = resv ? page_get(PAGE_KERNEL) : NULL;
 
 		if (pp == NULL) {
+			if (resv)
+				page_unresv(1);
 			unmap_and_free(va, off);
 			return (false);
 		}

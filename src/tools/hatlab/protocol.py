@@ -25,6 +25,7 @@ RECORDS: dict[str, tuple[str, ...]] = {
     "invariant": ("id", "hat", "table", "want", "have", "text"),
     "panic": ("cpu", "text"),
     "tunable": ("name", "value", "text"),
+    "cost": ("name", "value", "unit"),
     "done": ("result",),
 }
 _NUMBERS = {"version", "cpus", "ram", "kernelbase", "n", "cpu", "cr3", "lines"}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: ISC */
+/**
+ * @file
+ * @brief A table cut off from the MMU, so that its entries need no flush each.
+ *
+ * Once the link to a table has been cleared, and flushed everywhere, the table is memory like any other: nobody sets
+ * accessed or dirty in it, and no TLB holds what it said. So the flush for all its entries comes first, and then each goes
+ * under its page's mapping-list lock as ever: a page is never found unmapped by its list while a CPU can still write to it.
+ */
+#include <hat/htable_impl.h>
+#include <sys/thread.h>
+
+/** Exchange the link in the parent's slot. The table's lock is held. */
+static void
+relink(htable_t *ht, x86pte_t old, x86pte_t new)
+{
+	x86pte_t found = x86pte_cas(ht->ht_parent, htable_va2entry(ht->ht_vaddr, ht->ht_parent), old, new);
+
+	if (found != old)
+		panic("htable_cut: bad link to table %p: found 0x%llx, expected 0x%llx", (void *)ht,
+		    (unsigned long long)found, (unsigned long long)old);
+}
+
+void
+htable_cut(htable_t *ht)
+{
+	ASSERT(ht->ht_busy > 0 && !(ht->ht_flags & HTABLE_CUT));
+	relink(ht, MAKEPTP(ht->ht_pfn, ht->ht_level), 0);
+	hat_tlb_inval(ht->ht_hat, DEMAP_ALL_ADDR);
+	ht->ht_flags |= HTABLE_CUT;
+}
+
+void
+htable_uncut(htable_t *ht)
+{
+	ASSERT(ht->ht_flags & HTABLE_CUT);
+	ht->ht_flags &= (uint8_t)~HTABLE_CUT;
+	relink(ht, 0, MAKEPTP(ht->ht_pfn, ht->ht_level));
+	if (htable_is_directory(ht->ht_parent))
+		hat_tlb_inval(ht->ht_hat, DEMAP_ALL_ADDR);
+}
+
+bool
+htable_cut_wait(hat_t *hat, uint_t h)
+{
+	if (curthread->t_preempt != 0 || panicstr != NULL)
+		return (false);
+	mutex_exit(htable_lock(hat, h));
+	thread_yield();
+	mutex_enter(htable_lock(hat, h));
+	return (true);
+}
+
+static bool
+ours_alone(const htable_t *ht)
+{
+	return (ht->ht_valid_cnt > 0 && *(volatile const int32_t *)&ht->ht_busy == 1 && ht->ht_lock_cnt == 0);
+}
+
+/** Leaves that no list knows: all in one visit to the table. */
+static void
+sweep(htable_t *ht)
+{
+	int32_t gone = (int32_t)pte_sweep(x86pte_access_pagetable(ht, 0), HTABLE_NUM_PTES(ht));
+
+	x86pte_release_pagetable(ht);
+	atomic_add_long(&ht->ht_hat->hat_pages_mapped[ht->ht_level], -gone);
+	(void)__atomic_sub_fetch(&ht->ht_valid_cnt, gone, __ATOMIC_SEQ_CST);
+}
+
+void
+htable_cut_empty(htable_t *ht)
+{
+	uint_t n = HTABLE_NUM_PTES(ht);
+
+	ASSERT(ht->ht_flags & HTABLE_CUT);
+	if (ours_alone(ht))
+		sweep(ht);
+	for (uint_t i = 0; i < n && ours_alone(ht); i++) {
+		x86pte_t pte = x86pte_get(ht, i);
+
+		if (PTE_ISVALID(pte))
+			hat_pte_unmap(ht, i, HAT_UNLOAD, pte, NULL);
+	}
+}
