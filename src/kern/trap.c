@@ -45,7 +45,7 @@ user_trap(struct trapframe *tf)
 	return (false);
 }
 
-static const char *
+const char *
 trap_name(uint_t vector)
 {
 	return (vector < VEC_EXCEPTIONS && trap_names[vector] != NULL ? trap_names[vector] : "unknown trap");
