@@ -121,31 +121,26 @@ make_spare_threads(void)
 		thread_join(t[i]);
 }
 
-/* After the second round everything must be as after the first. */
-static void
-run_twice(uint_t at_once)
-{
-	struct memory before;
-
-	if (!have_programs())
-		return;
-	make_spare_threads();
-	run_programs(at_once);
-	before = memory_now();
-	run_programs(at_once);
-	same_memory(before);
-}
 
 CHECK(client_alone, "client-alone", NULL, 0, 0, NULL, 0)
 {
 	(void)hat;
-	run_twice(1);
+	if (have_programs())
+		run_programs(1);
 }
 
 CHECK(client_six, "client-six", NULL, 0, 0, NULL, 0)
 {
+	struct memory before;
+
 	(void)hat;
-	run_twice(AT_ONCE);
+	if (!have_programs())
+		return;
+	make_spare_threads();
+	run_programs(AT_ONCE);
+	before = memory_now();
+	run_programs(AT_ONCE);
+	same_memory(before);	/* as after the first round */
 }
 
 /* ------------------------------------------------------------------ under pressure */
