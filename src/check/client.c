@@ -45,14 +45,17 @@ start(const struct image *im, const char *arg)
 	check_true(proc_create(im, arg) != NULL, "%s was not started", im->im_name);
 }
 
-/* Wait for everybody, orphans too; all must have ended well. */
+/* Wait for everybody, orphans too; all must have ended well. The first that has not is told of when nobody runs any more. */
 static void
 wait_all(void)
 {
-	struct process p;
+	struct process p, bad = { .p_status = 0 };
 
 	while (proc_wait_kernel(&p) != 0)
-		check_true(p.p_status == 0, "process %u (%s) ended with 0x%x %s", p.p_pid, p.p_name, (uint_t)p.p_status, p.p_why);
+		if (p.p_status != 0 && bad.p_status == 0)
+			bad = p;
+	check_true(bad.p_status == 0, "process %u (%s) ended with 0x%x %s", bad.p_pid, bad.p_name, (uint_t)bad.p_status,
+	    bad.p_why);
 	check_eq(proc_count(), 0, "processes left");
 	check_eq(anon_count, 0, "pages left");
 }
@@ -186,7 +189,7 @@ static const struct misdeed {
 } misdeeds[] = {
 	{ "pointers", 0 }, { "kread", 14 }, { "kwrite", 14 }, { "kjump", 14 }, { "hole", -1 }, { "stack", 14 }, { "nx", -2 },
 	{ "null", 14 }, { "text", 14 }, { "constant", 14 }, { "unmapped", 14 }, { "protected", 14 }, { "cli", 13 }, { "port", 13 },
-	{ "undefined", 6 }, { "divide", 0 }, { "breakpoint", 3 }, { "gate", 13 }, { "step", 1 },
+	{ "undefined", 6 }, { "divide", 0 }, { "breakpoint", 3 }, { "gate", 13 }, { "step", 1 }, { "company", 14 },
 };
 
 /* A jump into the hole is refused by the jump itself; where there is no hole, by the page. */

@@ -16,6 +16,8 @@
 #define SYS_MMAP	8	/**< (address or 0, length, protection): zeroes; the address */
 #define SYS_MUNMAP	9	/**< (address, length) */
 #define SYS_MPROTECT	10	/**< (address, length, protection) */
+#define SYS_THREAD	11	/**< (pc, sp): one more thread of this process; exit() ends all of them */
+#define SYS_ENDTHREAD	12	/**< (): end this one */
 
 #define EXIT_KILLED	0x100	/**< added to the status that wait() gives: killed by the kernel */
 

@@ -93,7 +93,7 @@ def mapper():
 
 
 PROGRAMS = {"sieve": sieve, "matrix": matrix, "qsort": qsort, "forktree": forktree, "stack": stack, "mapper": mapper,
-            "execer": lambda: 6}
+            "execer": lambda: 6, "threads": lambda: 3 * 12}
 
 
 def programs(flavor, kernel=None):
@@ -173,7 +173,7 @@ KILLED = {
     "constant": r"writes 0x40\w+: not permitted", "unmapped": r"writes 0x\w+: nothing is mapped there",
     "protected": r"reads 0x\w+: not permitted", "cli": r"general protection.*", "port": r"general protection.*",
     "undefined": r"invalid opcode.*", "divide": r"divide error.*", "breakpoint": r"breakpoint.*",
-    "gate": r"general protection.*", "step": r"debug.*",
+    "gate": r"general protection.*", "step": r"debug.*", "company": r"writes 0x\w+: not user memory",
 }
 
 

@@ -45,6 +45,23 @@ protected(void)
 	word = (uint32_t)p[0];
 }
 
+static void
+spin(uintptr_t arg)
+{
+	for (;;)
+		word += (uint32_t)arg;
+}
+
+/* The whole process ends, whichever of its threads is the bad one. */
+static void
+company(void)
+{
+	must("bad", thread(spin, 1) == 0);
+	must("bad", thread(spin, 2) == 0);
+	yield();
+	*(volatile uint32_t *)KERNEL_ADDRESS = 1;
+}
+
 /* The kernel refuses, and nobody dies. */
 static void
 pointers(void)
@@ -97,6 +114,8 @@ main(const char *arg)
 		*(volatile uint32_t *)(uintptr_t)main = 1;
 	else if (strcmp(arg, "constant") == 0)
 		*(volatile uint32_t *)(uintptr_t)&constant = 2;
+	else if (strcmp(arg, "company") == 0)
+		company();
 	else if (strcmp(arg, "unmapped") == 0)
 		unmapped();
 	else if (strcmp(arg, "protected") == 0)

@@ -25,6 +25,8 @@ void yield(void);
 void *mmap(void *va, size_t len, int prot);
 int munmap(void *va, size_t len);
 int mprotect(void *va, size_t len, int prot);
+/** Run fn(arg) in a thread of its own, on one page of stack; it ends by returning. exit() of any thread ends all. */
+int thread(void (*fn)(uintptr_t), uintptr_t arg);
 /** @} */
 #define MAP_FAILED	((void *)-1)
 

@@ -38,7 +38,7 @@ $(B)/$(1)/%.o: src/user/%.c src/user/user.mk
 	$(CC) $(UFLAGS) $(FLAGS_$(1)) -Isrc/user/$(ARCH_$(1)) -MMD -MP -c -o $$@ $$<
 $(B)/$(1)/crt0.o: src/user/$(ARCH_$(1))/crt0.S src/user/user.mk
 	@mkdir -p $$(@D)
-	$(CC) $(FLAGS_$(1)) -c -o $$@ $$<
+	$(CC) -Isrc $(FLAGS_$(1)) -D__ASSEMBLER__ -c -o $$@ $$<
 $(B)/%$(SUFFIX_$(1)).elf: $(B)/$(1)/%.o $(B)/$(1)/crt0.o $(patsubst src/user/%.c,$(B)/$(1)/%.o,$(LIB)) src/user/user.ld
 	ld $(LD_$(1)) -nostdlib -static -s -z max-page-size=4096 -z noexecstack --build-id=none -T src/user/user.ld -o $$@ $$(filter %.o,$$^)
 ELVES	+= $(PROGRAMS:%=$(B)/%$(SUFFIX_$(1)).elf)

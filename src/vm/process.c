@@ -3,9 +3,10 @@
  * @file
  * @brief Processes.
  *
- * A process lives on its kernel thread's stack: the thread goes to ring 3 and comes back by traps, which start at the top of
- * that stack again. It ends on its own thread, in three steps: it leaves its tables (hat_setup(NULL)), destroys the space,
- * and says so under proc_lock; the parent joins the thread and frees the rest. Children of the dead become the kernel's.
+ * A process lives on its kernel threads' stacks: a thread goes to ring 3 and comes back by traps, which start at the top of
+ * that stack again. Each thread that leaves first leaves the process's tables (hat_setup(NULL)); the last one destroys the
+ * space and says so under proc_lock; the parent joins the threads and frees the rest. Children of the dead become the
+ * kernel's. Threads of a dying process leave when they are about to return to ring 3 (user_return()).
  */
 #include <kern/hat_hooks.h>
 #include <sys/debug.h>
@@ -20,6 +21,7 @@
 #include <vm/elf.h>
 #include <vm/image.h>
 #include <vm/process.h>
+#include <x86/cpufunc.h>
 
 #define STACK_SIZE	(2u << 20)	/* reserved; pages come when they are touched */
 #define STACK_GAP	PAGESIZE	/* the program's last page stays empty: nothing of it ends where the kernel begins */
@@ -156,39 +158,52 @@ load_program(const struct image *im, const char *arg, uintptr_t *pc, uintptr_t *
 	return (NULL);
 }
 
+/** What a new thread needs to know. */
+struct start {
+	struct process	*st_proc;
+	struct trapframe st_frame;
+};
+
 /* First code of a process's thread. */
 static void
 proc_start(void *arg)
 {
-	struct process *p = arg;
-	struct trapframe tf;
+	struct start st = *(struct start *)arg;
 
-	curthread->t_proc = p;
-	hat_setup(p->p_as->a_hat);
-	if (p->p_frame != NULL) {
-		tf = *p->p_frame;
-		kmem_free(p->p_frame, sizeof (tf));
-		p->p_frame = NULL;
-	} else {
-		md_user_frame_for(&tf, p->p_pc, p->p_sp, p->p_as->a_32bit);
-	}
-	md_user_return(&tf);
+	kmem_free(arg, sizeof (st));
+	curthread->t_proc = st.st_proc;
+	hat_setup(st.st_proc->p_as->a_hat);
+	md_user_return(&st.st_frame);
 }
 
-/* The lock makes the parent's view whole before the child can end. */
-static void
-proc_run(struct process *p, struct as *as)
+/* One more thread. The lock makes the parent's view whole before the child can end. NULL space: as before. */
+static bool
+proc_run(struct process *p, struct as *as, const struct trapframe *tf)
 {
+	struct start *st = kmem_alloc(sizeof (*st), KM_SLEEP);
+	bool room;
+
+	*st = (struct start){ p, *tf };
 	mutex_enter(&proc_lock);
-	p->p_as = as;
-	p->p_thread = thread_create(p->p_name, proc_start, p);
+	room = p->p_nmade < PROC_THREADS && !p->p_dying;
+	if (room) {
+		if (as != NULL)
+			p->p_as = as;
+		p->p_nthreads++;
+		p->p_thread[p->p_nmade++] = thread_create(p->p_name, proc_start, st);
+	}
 	mutex_exit(&proc_lock);
+	if (!room)
+		kmem_free(st, sizeof (*st));
+	return (room);
 }
 
 struct process *
 proc_create(const struct image *im, const char *arg)
 {
 	struct process *p = proc_new(NULL, im->im_name);
+	struct trapframe tf;
+	uintptr_t pc, sp;
 	const char *wrong;
 	struct as *as;
 
@@ -196,13 +211,14 @@ proc_create(const struct image *im, const char *arg)
 		printf("%s: too many processes\n", im->im_name);
 		return (NULL);
 	}
-	as = load_program(im, arg, &p->p_pc, &p->p_sp, &wrong);
+	as = load_program(im, arg, &pc, &sp, &wrong);
 	if (as == NULL) {
 		printf("%s: cannot be run: %s\n", im->im_name, wrong);
 		proc_discard(p);
 		return (NULL);
 	}
-	proc_run(p, as);
+	md_user_frame_for(&tf, pc, sp, as->a_32bit);
+	(void)proc_run(p, as, &tf);
 	return (p);
 }
 
@@ -215,7 +231,7 @@ proc_exec(struct trapframe *tf, const char *name, const char *arg)
 	struct as *as, *old = p->p_as;
 	uintptr_t pc, sp;
 
-	if (im == NULL)
+	if (im == NULL || p->p_nthreads > 1)
 		return (-1);
 	as = load_program(im, arg, &pc, &sp, &wrong);
 	if (as == NULL) {
@@ -234,51 +250,112 @@ int
 proc_fork(const struct trapframe *tf)
 {
 	struct process *me = proc_current(), *p = proc_new(me, me->p_name);
+	struct trapframe child = *tf;
 	int pid;
 
 	if (p == NULL)
 		return (-1);
 	pid = (int)p->p_pid;
-	p->p_frame = kmem_alloc(sizeof (*tf), KM_SLEEP);
-	*p->p_frame = *tf;
-	md_syscall_result(p->p_frame, 0);
-	proc_run(p, as_dup(me->p_as));
+	md_syscall_result(&child, 0);
+	(void)proc_run(p, as_dup(me->p_as), &child);
 	return (pid);
+}
+
+int
+proc_new_thread(uintptr_t pc, uintptr_t sp)
+{
+	struct process *p = proc_current();
+	struct trapframe tf;
+
+	md_user_frame_for(&tf, pc, sp, p->p_as->a_32bit);
+	return (as_range_ok(p->p_as, pc, 1) && proc_run(p, NULL, &tf) ? 0 : -1);
 }
 
 /* ------------------------------------------------------------------ the end */
 
-void
-proc_exit(int status)
+/* Nobody is left who could use the space. */
+static void
+proc_finish(struct process *p, struct as *as)
 {
-	struct process *p = proc_current();
-	struct as *as = p->p_as;
-
-	set_as(p, NULL);
-	hat_setup(NULL);
 	as_free(as);
 	mutex_enter(&proc_lock);
 	for (struct process *c = procs; c != NULL; c = c->p_next)
 		if (c->p_parent == p)
 			c->p_parent = NULL;
-	p->p_status = status;
 	p->p_ended = true;
 	cv_broadcast(&proc_cv);
 	mutex_exit(&proc_lock);
+}
+
+void
+proc_end_thread(void)
+{
+	struct process *p = proc_current();
+	struct as *as = NULL;
+
+	hat_setup(NULL);
+	mutex_enter(&proc_lock);
+	if (--p->p_nthreads == 0) {
+		as = p->p_as;
+		p->p_as = NULL;
+	}
+	mutex_exit(&proc_lock);
+	curthread->t_proc = NULL;
+	if (as != NULL)
+		proc_finish(p, as);
 	thread_exit();
+}
+
+/* The first to say why decides. */
+static bool
+begin_dying(struct process *p, int status, const char *why)
+{
+	bool first;
+
+	mutex_enter(&proc_lock);
+	first = !p->p_dying;
+	if (first) {
+		p->p_status = status;
+		strlcpy(p->p_why, why, sizeof (p->p_why));
+		p->p_dying = true;
+		cv_broadcast(&proc_cv);		/* threads that wait for children leave too */
+	}
+	mutex_exit(&proc_lock);
+	return (first);
+}
+
+void
+proc_exit(int status)
+{
+	(void)begin_dying(proc_current(), status, "");
+	proc_end_thread();
 }
 
 void
 proc_kill(const struct trapframe *tf, const char *fmt, ...)
 {
 	struct process *p = proc_current();
+	char why[sizeof (p->p_why)];
 	va_list ap;
 
 	va_start(ap, fmt);
-	(void)vsnprintf(p->p_why, sizeof (p->p_why), fmt, ap);
+	(void)vsnprintf(why, sizeof (why), fmt, ap);
 	va_end(ap);
-	printf("process %u (%s) killed at 0x%lx: %s\n", p->p_pid, p->p_name, (ulong_t)tf_pc(tf), p->p_why);
-	proc_exit(EXIT_KILLED + (int)tf->tf_trapno);
+	if (begin_dying(p, EXIT_KILLED + (int)tf->tf_trapno, why))
+		printf("process %u (%s) killed at 0x%lx: %s\n", p->p_pid, p->p_name, (ulong_t)tf_pc(tf), why);
+	proc_end_thread();
+}
+
+void
+user_return(struct trapframe *tf)
+{
+	struct process *p = proc_current();
+
+	(void)tf;
+	if (p == NULL || !p->p_dying)
+		return;
+	sti();
+	proc_end_thread();
 }
 
 /* An ended child of this parent, off the list; NULL: none has ended (*any: is there one at all?). proc_lock held. */
@@ -305,11 +382,11 @@ wait_for_child(const struct process *parent)
 	bool any;
 
 	mutex_enter(&proc_lock);
-	while ((p = take_ended(parent, &any)) == NULL && any)
+	while ((p = take_ended(parent, &any)) == NULL && any && (parent == NULL || !parent->p_dying))
 		cv_wait(&proc_cv, &proc_lock);
 	mutex_exit(&proc_lock);
-	if (p != NULL)
-		thread_join(p->p_thread);
+	for (uint_t i = 0; p != NULL && i < p->p_nmade; i++)
+		thread_join(p->p_thread[i]);
 	return (p);
 }
 

@@ -149,6 +149,11 @@ syscall(struct trapframe *tf)
 	case SYS_MPROTECT:
 		r = as_setprot(as, arg[0], arg[1], (uint_t)arg[2]) == AS_OK ? 0 : -1;
 		break;
+	case SYS_THREAD:
+		r = proc_new_thread(arg[0], arg[1]);
+		break;
+	case SYS_ENDTHREAD:
+		proc_end_thread();
 	}
 	md_syscall_result(tf, r);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The stack pointer points at a word with the argument's address. */
+/* The stack pointer points at a word with the argument's address; a thread's, at its argument and its function. */
+#include <sys/syscall.h>
 	.text
 	.globl	_start
 _start:
@@ -8,4 +9,11 @@ _start:
 	call	main
 	movl	%eax, %edi
 	call	exit
+	.globl	_thread
+_thread:
+	movq	(%rsp), %rdi
+	xorl	%ebp, %ebp
+	call	*8(%rsp)
+	movl	$SYS_ENDTHREAD, %eax
+	int	$0x80
 	.section .note.GNU-stack, "", @progbits

@@ -63,3 +63,26 @@ mprotect(void *va, size_t len, int prot)
 {
 	return ((int)syscall(SYS_MPROTECT, (long)va, (long)len, prot));
 }
+
+#define STACK	8192
+
+/** What _thread in crt0.S finds where its stack pointer points. */
+struct top {
+	uintptr_t	arg;
+	void		(*fn)(uintptr_t);
+};
+
+extern char _thread[];
+
+int
+thread(void (*fn)(uintptr_t), uintptr_t arg)
+{
+	char *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE);
+	struct top *top;
+
+	if (stack == MAP_FAILED)
+		return (-1);
+	top = (struct top *)(stack + STACK - 64);
+	*top = (struct top){ arg, fn };
+	return ((int)syscall(SYS_THREAD, (long)_thread, (long)top, 0));
+}
