@@ -80,7 +80,12 @@ trap_entry:
 	call	trap
 	.globl	trap_return
 trap_return:				/* a backtrace finds the trapframe behind this return address */
-	POP_ALL
+	testb	$3, 144(%rsp)		/* saved cs, behind 15 registers, trapno and error */
+	jz	2f
+	movl	$0x23, %eax		/* GDT_UDATA for ring 3: 32-bit programs use them, and another one may have spoilt them */
+	movl	%eax, %ds
+	movl	%eax, %es
+2:	POP_ALL
 	testb	$3, 24(%rsp)
 	jz	1f
 	cli				/* no interrupt between here and iretq: it would see our cs and the program's gs */

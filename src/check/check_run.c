@@ -261,10 +261,14 @@ unsound(const struct check_run *r, const char *why)
 static bool
 wait_for(kthread_t *t, struct check_run *r)
 {
-	uint64_t patience = lbolt + 2 * check_ticks + 200;
+	uint64_t patience = lbolt + 2 * check_ticks + 200, soon = lbolt + 5;
 
-	while (!r->cr_done && lbolt < patience)
-		thread_yield();
+	while (!r->cr_done && lbolt < patience) {
+		if (lbolt < soon)
+			thread_yield();
+		else
+			thread_delay(1);	/* a long one gets this CPU too */
+	}
 	if (r->cr_done) {
 		thread_join(t);
 		return (true);
@@ -336,11 +340,13 @@ run_one(const struct check *c, const char *copy)
 		kmem_free(r, sizeof (*r));
 }
 
-/* Labs in turn, then as written. */
-static uint32_t
-order(const struct check *c)
+/* Labs in turn, then as written; two files may have a check in the same line: then by place in the table. */
+static bool
+before(const struct check *a, const struct check *b)
 {
-	return ((uint32_t)c->ck_lab << 16 | c->ck_line);
+	uint32_t x = (uint32_t)a->ck_lab << 16 | a->ck_line, y = (uint32_t)b->ck_lab << 16 | b->ck_line;
+
+	return (x < y || (x == y && a < b));
 }
 
 /* One broken thing is reported once: what builds on a check that failed is not run. */
@@ -386,12 +392,6 @@ run_or_skip(const struct check *c, const char *copy)
 }
 
 /* Two files may have checks of one lab on the same line. */
-static bool
-is_before(const struct check *a, const struct check *b)
-{
-	return (order(a) != order(b) ? order(a) < order(b) : a < b);
-}
-
 /* The compiler puts them into the table in an order of its own; people read them as they were written. */
 static const struct check *
 next_in_order(const struct check *after)
@@ -399,7 +399,7 @@ next_in_order(const struct check *after)
 	const struct check *next = NULL;
 
 	for (const struct check *c = __start_checks; c < __stop_checks; c++)
-		if ((after == NULL || is_before(after, c)) && (next == NULL || is_before(c, next)))
+		if ((after == NULL || before(after, c)) && (next == NULL || before(c, next)))
 			next = c;
 	return (next);
 }

@@ -15,4 +15,7 @@ void panic_end(const char *text, const struct trapframe *tf) NORETURN;
 /** A trap that nobody handles: gives a running check the chance to end, else stops the machine. */
 void panic_trap(const struct trapframe *tf, const char *text) NORETURN;
 
+/** What an exception is called. */
+const char *trap_name(uint_t vector);
+
 #endif

@@ -45,7 +45,13 @@ user_trap(struct trapframe *tf)
 	return (false);
 }
 
-static const char *
+void __attribute__((weak))
+user_return(struct trapframe *tf)
+{
+	(void)tf;
+}
+
+const char *
 trap_name(uint_t vector)
 {
 	return (vector < VEC_EXCEPTIONS && trap_names[vector] != NULL ? trap_names[vector] : "unknown trap");
@@ -193,4 +199,6 @@ trap(struct trapframe *tf)
 		interrupt(tf, vector);
 	if (CPU->cpu_resched && tf_intr(tf))
 		sched_preempt();
+	if (tf_user(tf))
+		user_return(tf);
 }

@@ -9,7 +9,7 @@
 #include <sys/types.h>
 
 #define BOOT_MAXRANGES	32
-#define BOOT_MAXMODULES	16
+#define BOOT_MAXMODULES	32
 
 /** A piece of physical memory. */
 typedef struct boot_range { paddr_t br_start, br_end; } boot_range_t;	/**< [start, end) in bytes */

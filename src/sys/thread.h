@@ -12,6 +12,7 @@
 
 struct kmutex;
 struct hat;
+struct process;
 
 #define T_MAXLOCKS	8		/**< mutexes one thread may hold at once */
 
@@ -30,6 +31,7 @@ typedef struct kthread {
 	cpu_t *volatile	t_cpu;		/**< [S] where it runs */
 	cpu_t		*t_bound;	/**< [C] the only CPU it runs on; NULL: any */
 	struct hat	*t_hat;		/**< [T] address space to have in CR3 while it runs; NULL: the kernel's */
+	struct process	*t_proc;	/**< [C] process that it runs a program of; NULL: a thread of the kernel's */
 	char		t_name[16];	/**< [C] */
 	void		*t_stack;	/**< [C] lowest address of its stack */
 	size_t		t_stacksize;	/**< [C] bytes */
