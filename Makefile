@@ -25,6 +25,13 @@ ifdef LAB
 export HATLAB_IMAGE := lab$(LAB)$(if $(MINE),-mine)
 KERNEL	+= LAB=$(LAB) $(if $(MINE),MINE=1)
 endif
+# TESTS=1: an image with all checks and self tests in it.
+ifdef TESTS
+ifndef LAB
+export HATLAB_IMAGE := tests
+KERNEL	+= IMAGE=tests TESTS=1
+endif
+endif
 WHICH	:= $(if $(word 2,$(FLAVOR)),both,$(FLAVOR))
 
 .DEFAULT_GOAL := help
@@ -35,6 +42,7 @@ help:					## this list
 	@echo
 	@echo "  FLAVOR=i386|amd64 (default both)   CPUS=n   ARGS=\"tunable=value ...\" for the kernel"
 	@echo "  LAB=n: your files of lab n, each beside the reference (ARGS=\"tour=0 checks=labN\" runs their checks)"
+	@echo "  TESTS=1: an image with all checks in it (ARGS=\"tour=0 checks=all\", selftest=1, damage=list, crash=...)"
 	@echo "  LAB=n MINE=1: the whole kernel on your files of labs 1 to n; LAB=all: on all of them"
 
 .PHONY: run

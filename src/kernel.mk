@@ -8,6 +8,8 @@
 #   LAB=n MINE=1        plain link: labs 1 to n from labs/, the others from the reference; LAB=all: all from labs/
 #   UNITS="f=path ..."  plain link with these files instead of the reference for the units named
 #   TRIAL="copy:unit=path ..."  trial link (src/trial.mk)
+#   TESTS=1             with the checks of src/check/tests/ and labs/ in it (default with LAB and TRIAL); a plain image
+#                       is kept small, because GRUB reads it at ten emulated instructions a byte
 #   KERNELBASE=0x...    i386 only
 #   CC=gcc|clang, WERROR=-Werror, DEBUG=1|0
 
@@ -21,7 +23,7 @@ lab_units = $(filter lab$(1)-%,$(UNIT_FILES))
 
 ifdef LAB
 ifeq ($(LAB),all)
-MINE_FILES := $(filter-out,$(UNIT_FILES))
+MINE_FILES := $(UNIT_FILES)
 else ifeq ($(call lab_units,$(LAB)),)
 $(error hatlab: there is no lab "$(LAB)" with units: LAB is a number from 1 to 9, or all)
 else ifdef MINE
@@ -33,6 +35,7 @@ UNITS += $(foreach u,$(MINE_FILES),$(call unit_name,$u)=labs/$u)
 IMAGE ?= lab$(LAB)$(if $(MINE),-mine)
 endif
 IMAGE	?=
+TESTS	?= $(if $(LAB)$(TRIAL),1,0)
 B	:= build/$(FLAVOR)$(if $(IMAGE),-$(IMAGE))
 
 OBJCOPY	?= objcopy
@@ -49,7 +52,7 @@ CFLAGS	:= -std=gnu11 -ffreestanding -O2 -g -fno-omit-frame-pointer -mno-omit-lea
 LDFLAGS	:= $(LDFLAGS_$(FLAVOR)) -nostdlib -static -z max-page-size=4096 -z noexecstack --no-warn-rwx-segments --build-id=none
 
 SRCS	:= $(wildcard src/boot/*.[cS] src/$(FLAVOR)/*.[cS] src/x86/*.[cS] src/kern/*.[cS] src/vm/*.[cS] src/hat/*.[cS] \
-	src/check/*.[cS] src/monitor/*.[cS] labs/*/checks.c)
+	src/check/*.[cS] src/monitor/*.[cS] $(if $(filter 1,$(TESTS)),src/check/tests/*.c labs/*/checks.c))
 SRCS	:= $(filter-out %.lds.S src/$(FLAVOR)/trial_dispatch.S,$(SRCS))
 
 # Each unit comes from solutions/ unless UNITS names another file for it.
@@ -98,8 +101,8 @@ $(B)/hatlab.iso: $(B)/kernel.boot src/tools/hatlab/image.py src/tools/mkimage.py
 # Everything depends on the flags that it was built with.
 $(B)/flags: FORCE
 	@mkdir -p $(B)
-	@echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(UNITS) $(TRIAL)' | cmp -s - $@ || \
-		echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(UNITS) $(TRIAL)' >$@
+	@echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(UNITS) $(TRIAL) $(TESTS)' | cmp -s - $@ || \
+		echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(UNITS) $(TRIAL) $(TESTS)' >$@
 FORCE:
 .PHONY: all FORCE
 .DELETE_ON_ERROR:

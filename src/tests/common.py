@@ -4,6 +4,7 @@
 import fcntl
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -26,8 +27,19 @@ def run(*command, check=True, env=None, timeout=110):
     return done
 
 
+# Words of the command line that only an image made with TESTS=1 knows.
+TEST_WORDS = re.compile(r"\b(checks|copy|damage|selftest|crash|costs)=")
+
+
+def image_for(flavor, args):
+    """The plain image, or the one with tests in it when the command line asks for some."""
+    return image(flavor, "tests" if TEST_WORDS.search(args) else "")
+
+
 def image(flavor, name="", **variables):
-    """Build an image (make variables of src/kernel.mk) and return the directory it is in."""
+    """Build an image (make variables of src/kernel.mk) and return the directory it is in. All but the plain one have tests."""
+    if name:
+        variables.setdefault("TESTS", 1)
     folder = TOP / "build" / (f"{flavor}-{name}" if name else flavor)
     folder.mkdir(parents=True, exist_ok=True)
     words = [f"{key}={value}" for key, value in variables.items()]
@@ -41,13 +53,13 @@ def boot(flavor, args="", folder=None, **options):
     """Boot an image built by image() (default: the plain one) and return hatlab.run's Result."""
     from hatlab import run as hatlab_run
 
-    folder = folder or image(flavor)
+    folder = folder or image_for(flavor, args)
     return hatlab_run.boot(flavor, args, image=folder / "hatlab.iso", kernel=folder / "kernel.elf", **options)
 
 
 def compare(flavor, *options, args="", folder=None, check=True):
     """Run the comparison as `make compare` does; its exit code, text, and what --json says."""
-    folder = folder or image(flavor)
+    folder = folder or image_for(flavor, args)
     with tempfile.NamedTemporaryFile(suffix=".json") as out:
         done = run("python3", "src/tools/compare.py", "--flavor", flavor, "--image", folder / "hatlab.iso",
                    "--kernel", folder / "kernel.elf", "--args", args, "--json", out.name, *options, check=check)
