@@ -18,6 +18,7 @@
 #include <sys/string.h>
 #include <sys/tunable.h>
 #include <vm/page.h>
+#include <x86/cpufunc.h>
 #include <memmap.h>
 
 #define TEXT_PHYS	0x200000u	/* where the image's parts would be: HOST_SYMBOLS in host.mk says the same */
@@ -167,37 +168,110 @@ boot_owns(paddr_t pa)
 
 /* ------------------------------------------------------------------ what start.S does */
 
-static const uint8_t seed_shift[] = { 12, 21, 30, 39 };
+/** The format that the entry code chooses. */
+static struct seed {
+	uint_t		levels, size;	/* of an entry */
+	bool		large;		/* are there large pages? */
+	uint8_t		shift[4];
+	paddr_t		top;
+} seed;
+
+static const struct seed seed_long = { 4, 8, true, { 12, 21, 30, 39 }, 0 };
+static const struct seed seed_pae = { 3, 8, true, { 12, 21, 30 }, 0 };
+static const struct seed seed_nonpae = { 2, 4, true, { 12, 22 }, 0 };
+
+static uint64_t
+seed_get(paddr_t at)
+{
+	return (seed.size == 4 ? *(uint32_t *)machine_phys(at) : *(uint64_t *)machine_phys(at));
+}
+
+static void
+seed_put(paddr_t at, uint64_t value)
+{
+	memcpy(machine_phys(at), &value, seed.size);
+}
 
 /** The slot for va in the table at `level`, making tables down to it. */
-static uint64_t *
-seed_slot(paddr_t top, uintptr_t va, int level)
+static paddr_t
+seed_slot(uintptr_t va, uint_t level)
 {
-	uint64_t *slot;
+	paddr_t table = seed.top, at;
 
-	for (int l = HOST_LEVELS - 1; ; l--) {
-		slot = (uint64_t *)machine_phys(top) + ((uint64_t)va >> seed_shift[l] & (HOST_LEVELS == 3 && l == 2 ? 3 : 511));
+	for (uint_t l = seed.levels - 1; ; l--) {
+		bool directory = seed.levels == 3 && l == 2;
+
+		at = table + ((uint64_t)va >> seed.shift[l] & (directory ? 3 : PAGESIZE / seed.size - 1)) * seed.size;
 		if (l == level)
-			return (slot);
-		if (*slot == 0)
-			*slot = take(PAGESIZE) | (HOST_LEVELS == 3 && l == 2 ? DIRPTR : LINK);
-		top = *slot & PT_PADDR;
+			return (at);
+		if (seed_get(at) == 0)
+			seed_put(at, take(PAGESIZE) | (directory ? DIRPTR : LINK));
+		table = seed_get(at) & PT_PADDR;
 	}
+}
+
+/** One level-1 entry's worth of memory. */
+static void
+seed_large(uintptr_t va, paddr_t pa)
+{
+	if (seed.large) {
+		seed_put(seed_slot(va, 1), pa | LARGE);
+		return;
+	}
+	for (paddr_t off = 0; off < 1ull << seed.shift[1]; off += PAGESIZE)
+		seed_put(seed_slot(va + (uintptr_t)off, 0), (pa + off) | LEAF);
+}
+
+/** Text up to the start of data: a large page, if it fits. */
+static void
+seed_text(void)
+{
+	if (seed.size == 8) {
+		seed_large(KERNEL_OFFSET + TEXT_PHYS, TEXT_PHYS);
+		return;
+	}
+	for (paddr_t pa = TEXT_PHYS; pa < DATA_PHYS; pa += PAGESIZE)
+		seed_put(seed_slot(KERNEL_OFFSET + (uintptr_t)pa, 0), pa | LEAF);
+}
+
+static bool
+has_word(const char *word)
+{
+	const char *s = host_options->cmdline;
+	size_t n = strlen(word);
+
+	for (; *s != '\0'; s++)
+		if (strncmp(s, word, n) == 0)
+			return (true);
+	return (false);
+}
+
+static void
+choose_format(void)
+{
+	if (HOST_KPM != 0)
+		seed = seed_long;
+	else
+		seed = has_word("pae=0") ? seed_nonpae : seed_pae;
+	if (seed.size == 4 && has_word("pse=0"))
+		seed.large = false;
 }
 
 static void
 seed_tables(void)
 {
-	paddr_t top = next_free = DATA_PHYS;
-	uint64_t *self;
+	uintptr_t cr4;
 
+	choose_format();
+	seed.top = next_free = DATA_PHYS;
 	(void)take(PAGESIZE);
-	*seed_slot(top, 0, 1) = LARGE;
-	*seed_slot(top, KERNEL_OFFSET + TEXT_PHYS, 1) = TEXT_PHYS | LARGE;
-	*seed_slot(top, KERNEL_OFFSET + DATA_PHYS, 1) = DATA_PHYS | LARGE;
-	self = seed_slot(top, WINDOW_VA(WINDOW_TABLE), 0);
-	*self = (*seed_slot(top, WINDOW_BASE, 1) & PT_PADDR) | LEAF;
-	mmu_power_on(host_options->cpus, pa_to_pfn(top), HOST_LEVELS);
+	seed_large(0, 0);
+	seed_text();
+	seed_large(KERNEL_OFFSET + DATA_PHYS, DATA_PHYS);
+	(void)seed_slot(WINDOW_BASE, 0);
+	seed_put(seed_slot(WINDOW_VA(WINDOW_TABLE), 0), (seed_get(seed_slot(WINDOW_BASE, 1)) & PT_PADDR) | LEAF);
+	cr4 = seed.size == 8 ? CR4_PAE : seed.large ? CR4_PSE : 0;
+	mmu_power_on(host_options->cpus, pa_to_pfn(seed.top), cr4, seed.levels == 4 ? EFER_LME | EFER_LMA : 0);
 }
 
 static void
@@ -276,7 +350,7 @@ inside_main(const struct machine_options *o)
 {
 	host_options = o;
 	machine_init(HOST_RAM);
-	machine_windows(WINDOW_BASE, 512 * PAGESIZE);
+	machine_windows(WINDOW_BASE, HOST_PAGES - WINDOW_BASE + HOST_NPAGES * PAGESIZE);
 	if (strcmp(o->test, "boot") == 0)
 		test_boot();
 	else if (strcmp(o->test, "pure") == 0)

@@ -9,6 +9,7 @@
 #include <sys/debug.h>
 #include <sys/string.h>
 
+#define SCRATCH_TOP	0x2000u	/**< where the four entries of a VLP hat have a level above them */
 #define SCRATCH_FRAME	0x1000u	/**< below 1 MiB, where the page allocator leaves everything alone */
 
 /** Where the HAT's walk stands. */
@@ -25,12 +26,17 @@ hat_root(hat_t *hat)
 	if (!(hat->hat_flags & HAT_VLP))
 		return (pfn_to_pa(hat->hat_htable->ht_pfn));
 	memcpy(machine_phys(SCRATCH_FRAME), hat->hat_vlp_ptes, sizeof (hat->hat_vlp_ptes));
-	return (SCRATCH_FRAME);
+	if (mmu.max_level == VLP_LEVEL)
+		return (SCRATCH_FRAME);
+	*(x86pte_t *)machine_phys(SCRATCH_TOP) = SCRATCH_FRAME | PT_PTPBITS;
+	return (SCRATCH_TOP);
 }
 
 uintptr_t
 hat_last(const hat_t *hat)
 {
+	if ((hat->hat_flags & HAT_VLP) && mmu.max_level > VLP_LEVEL)
+		return (UINT32_MAX);
 	return (hat == kas_hat ? UINTPTR_MAX : kernelbase - 1);
 }
 

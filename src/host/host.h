@@ -27,9 +27,12 @@ void host_boot_tables(void);
 /** And after hat_kern_setup(). */
 void host_boot_rest(void);
 /** Leave only what the entry code maps below the kernel's part to clear_boot_mappings(). */
-#define HOST_LOW_END	0x200000ul
+#define HOST_LOW_END	0x400000ul
 /** Physical memory, without the hole at 640 KiB. */
 #define HOST_RAM	0x04000000ull
+
+/** Pages at HOST_PAGES. */
+#define HOST_NPAGES	64u
 
 /** Asserts that the running thread may block, allocate and free here: no lock, no window, preemption on. */
 void host_may_block(const char *what);

@@ -22,11 +22,11 @@ INSIDE_amd64	:= -mcmodel=kernel -mno-red-zone
 
 # Addresses of the image's parts, which nobody dereferences (boot.c; KERNEL_OFFSET + physical address).
 KERNELBASE	?= 0xc0000000
-SYMBOLS_i386	:= text_start=$(KERNELBASE)+0x200000 data_start=$(KERNELBASE)+0x400000 boot_pdpt=$(KERNELBASE)+0x400000
+SYMBOLS_i386	:= text_start=$(KERNELBASE)+0x200000 data_start=$(KERNELBASE)+0x400000 boot_top=$(KERNELBASE)+0x400000
 SYMBOLS_amd64	:= text_start=0xffffffff80200000 data_start=0xffffffff80400000 boot_pml4=0xffffffff80400000
 
 # Inside: the kernel's own flags (src/kernel.mk), and our replacements of a few headers before the kernel's.
-CPPFLAGS := -nostdinc -Isrc/host/inc -Isrc/host/$(FLAVOR) -Isrc -I. $(if $(filter 1,$(DEBUG)),-DDEBUG) \
+CPPFLAGS := -nostdinc -Isrc/host/inc -Isrc/host/$(FLAVOR) -Isrc -Isrc/$(FLAVOR) -I. $(if $(filter 1,$(DEBUG)),-DDEBUG) \
 	$(if $(filter i386,$(FLAVOR)),-DKERNELBASE_PARAM=$(KERNELBASE))
 CFLAGS	:= -std=gnu11 -ffreestanding -O2 -g -fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-pic \
 	-fno-stack-protector -fno-strict-aliasing -mno-sse -mno-mmx -mno-80387 \
@@ -35,7 +35,7 @@ OUTSIDE	:= -std=gnu11 -O2 -g -fno-omit-frame-pointer -fno-pic -Wall -Wextra $(WE
 	-DFLAVOR='"$(FLAVOR)"'
 
 # What is compiled unchanged.
-KERNEL	:= $(wildcard src/hat/*.c) src/$(FLAVOR)/hat_md.c src/x86/features.c src/vm/page.c src/kern/tunable.c \
+KERNEL	:= $(wildcard src/hat/*.c src/$(FLAVOR)/bootwords.c) src/$(FLAVOR)/hat_md.c src/x86/features.c src/vm/page.c src/kern/tunable.c \
 	src/check/walk.c src/check/invariants.c $(wildcard src/check/inv_*.c)
 UNIT_FILES := $(shell awk '!/^\#/ && NF { print $$1 "/" $$2 ".c" }' src/hat/units | sort -u) lab7-running-out/htable_reap.c
 UNIT_SRCS := $(foreach u,$(UNIT_FILES),$(or $(patsubst $(basename $(notdir $u))=%,%,$(filter $(basename $(notdir $u))=%,$(UNITS))),solutions/$u))

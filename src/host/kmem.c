@@ -8,6 +8,8 @@
 #include <sys/debug.h>
 #include <sys/kmem.h>
 #include <sys/string.h>
+#include <vm/page.h>
+#include <memmap.h>
 
 #define MAXCACHES	8
 #define MAXHATS		256
@@ -98,11 +100,48 @@ kmem_cache_inuse(const kmem_cache_t *c)
 	return (c->kc_inuse);
 }
 
+/** Free addresses for page_alloc(), and the first one never used. */
+static uintptr_t free_pages[HOST_NPAGES], next_page = HOST_PAGES;
+static uint_t nfree_pages;
+
+/** A whole page may be one that the MMU is to read: it is memory of the pretend machine, mapped in the kernel's tables. */
+static void *
+page_alloc(void)
+{
+	uintptr_t va = nfree_pages > 0 ? free_pages[--nfree_pages] : next_page;
+	page_t *pp = page_resv(1, true) ? page_get(PAGE_KERNEL) : NULL;
+
+	if (pp == NULL || va == HOST_PAGES + HOST_NPAGES * PAGESIZE)
+		panic("kmem_alloc: no page");
+	next_page += va == next_page ? PAGESIZE : 0;
+	hat_memload(kas_hat, va, pp, PROT_READ | PROT_WRITE, HAT_LOAD_NOCONSIST);
+	return ((void *)va);
+}
+
+static void
+page_give_back(void *p)
+{
+	page_t *pp = page_numtopp_nolock(hat_getpfnum(kas_hat, (uintptr_t)p));
+
+	hat_unload(kas_hat, (uintptr_t)p, PAGESIZE, HAT_UNLOAD);
+	page_free(pp, 1);
+	page_unresv(1);
+	free_pages[nfree_pages++] = (uintptr_t)p;
+}
+
+static bool
+is_page(const void *p)
+{
+	return ((uintptr_t)p - HOST_PAGES < HOST_NPAGES * PAGESIZE);
+}
+
 void *
 kmem_alloc(size_t size, int kmflag)
 {
 	(void)kmflag;
 	host_may_block("kmem_alloc");
+	if (size == PAGESIZE && khat_running)
+		return (memset(page_alloc(), PATTERN_NEW, size));
 	return (memset(machine_alloc(size, 16), PATTERN_NEW, size));
 }
 
@@ -116,6 +155,10 @@ void
 kmem_free(void *p, size_t size)
 {
 	host_may_block("kmem_free");
+	if (is_page(p)) {
+		page_give_back(p);
+		return;
+	}
 	machine_free(memset(p, PATTERN_FREE, size));
 }
 

@@ -59,10 +59,10 @@ on_fault(int number, siginfo_t *info, void *context)
 	uintptr_t va = (uintptr_t)info->si_addr;
 
 	(void)context;
-	if (copying)
-		siglongjmp(copy_failed, 1);
 	if (va >= windows_start && va < windows_end && inside_window_fault(va))
 		return;
+	if (copying)
+		siglongjmp(copy_failed, 1);
 	sigaction(number, &others_handler, NULL);
 }
 

@@ -14,10 +14,6 @@
 #include <unistd.h>
 #include "machine.h"
 
-#ifndef HOST_LONG
-#define HOST_LONG	(sizeof (long) == 8)
-#endif
-
 /* What the sanitizers are to do; ASAN_OPTIONS in the environment overrides it. Memory is counted by the tests. */
 const char *__asan_default_options(void);
 const char *__ubsan_default_options(void);
@@ -124,7 +120,8 @@ option(int argc, char **argv, int *i, struct machine_options *o)
 /* ------------------------------------------------------------------ the fixed list */
 
 #define ANY	0	/* widths at which a run makes sense */
-#define W64	1
+#define W64	8		/* bytes of a pointer */
+#define W32	4
 
 static const struct run {
 	int		width;
@@ -134,12 +131,18 @@ static const struct run {
 	RUN(ANY, "boot", "", 1, 1, 0),
 	RUN(ANY, "boot", "", 4, 1, 0),
 	RUN(W64, "boot", "kpm=0", 4, 1, 0),
+	RUN(W32, "boot", "pae=0", 4, 1, 0),
+	RUN(W32, "boot", "pae=0 pse=0", 2, 1, 0),
 	RUN(W64, "boot", "", 2, 1, 0, .no_1g = 1),
 	RUN(ANY, "boot", "", 2, 1, 0, .no_nx = 1, .no_pge = 1),
 	RUN(ANY, "pure", "", 2, 1, 0),
 	RUN(W64, "pure", "kpm=0", 2, 1, 0, .no_1g = 1),
+	RUN(W32, "pure", "pae=0", 2, 1, 0),
+	RUN(W32, "pure", "pae=0 pse=0", 2, 1, 0),
 	RUN(ANY, "history", "", 1, 1, 100000),
 	RUN(ANY, "history", "", 4, 2, 100000),
+	RUN(W32, "history", "pae=0", 4, 3, 100000),
+	RUN(W32, "history", "pae=0 pse=0", 3, 4, 50000),
 	RUN(W64, "history", "kpm=0", 4, 3, 100000),
 	RUN(W64, "history", "", 3, 4, 50000, .no_1g = 1),
 	RUN(ANY, "history", "", 2, 5, 50000, .no_nx = 1, .no_pge = 1),
@@ -197,7 +200,7 @@ run_all(const char *program)
 	double start = now();
 
 	for (size_t i = 0; i < sizeof (runs) / sizeof (runs[0]); i++) {
-		if (runs[i].width == W64 && !HOST_LONG)
+		if (runs[i].width != ANY && runs[i].width != sizeof (void *))
 			continue;
 		if (run_one(program, &runs[i]))
 			passed++;

@@ -7,7 +7,7 @@
  * Windows are another kind of TLB: what a page of the host shows is changed by invlpg, and by nothing else. A window that
  * was re-pointed without its flush keeps showing the old frame.
  */
-#include <host/machine.h>
+#include <host/host.h>
 #include <host/mmu.h>
 #include <sys/cpu.h>
 #include <sys/debug.h>
@@ -18,7 +18,7 @@
 
 #define MAX_LEVELS	4
 #define BUCKETS		1024u
-#define WINDOW_PAGES	512u
+#define WINDOW_PAGES	(1024u + HOST_NPAGES)	/* up to the end of the pages at HOST_PAGES */
 #define MAXPHYADDR	40
 
 /** The shape of one paging mode; `leaf`: bit 7 makes an entry a leaf. */
@@ -28,6 +28,7 @@ struct format {
 };
 
 static const struct format formats[] = {
+	{ 2, 4, { { 12, false, 1024 }, { 22, false, 1024 } } },	/* without PSE, bit 7 of an entry means nothing */
 	{ 2, 4, { { 12, false, 1024 }, { 22, true, 1024 } } },
 	{ 3, 8, { { 12, false, 512 }, { 21, true, 512 }, { 30, false, 4 } } },
 	{ 4, 8, { { 12, false, 512 }, { 21, true, 512 }, { 30, true, 512 }, { 39, false, 512 } } },
@@ -70,8 +71,8 @@ static const struct format *
 format_of(const struct mmu_cpu *c)
 {
 	if (c->efer & EFER_LMA)
-		return (&formats[2]);
-	return (&formats[c->cr4 & CR4_PAE ? 1 : 0]);
+		return (&formats[3]);
+	return (&formats[c->cr4 & CR4_PAE ? 2 : c->cr4 & CR4_PSE ? 1 : 0]);
 }
 
 /* ------------------------------------------------------------------ what is remembered */
@@ -203,7 +204,7 @@ reserved(const struct mmu_cpu *c, const struct format *f, x86pte_t e, level_t l)
 	bool leaf = l > 0 && (e & PT_PAGESIZE) != 0;
 
 	if (f->size == 4)
-		return (leaf ? 0x3fe000 : 0);
+		return (leaf && f->level[l].leaf ? 0x3fe000 : 0);
 	if (f->levels == 3)
 		bits |= 0x7ff0000000000000ull;
 	if (f->levels == 3 && l == 2)
@@ -651,16 +652,14 @@ mmu_remembered(void)
 
 /* ------------------------------------------------------------------ power on */
 
-extern const struct machine_options *host_options;
-
 void
-mmu_power_on(unsigned n, pfn_t top, unsigned levels)
+mmu_power_on(unsigned n, pfn_t top, uintptr_t cr4, uint64_t efer)
 {
 	ncpu = n;
 	features = host_options;
 	kernel_root = pfn_to_pa(top);
-	cpus[0].cr4 = levels == 2 ? CR4_PSE : CR4_PAE;
-	cpus[0].efer = levels == 4 ? EFER_LME | EFER_LMA : 0;
+	cpus[0].cr4 = cr4;
+	cpus[0].efer = efer;
 	write_cr3((uintptr_t)kernel_root);
 	for (uint_t i = 0; i < WINDOW_PAGES; i++)
 		(void)window_fill(WINDOW_BASE + i * PAGESIZE);

@@ -21,7 +21,7 @@
 /** @} */
 
 /** Switch the machine on: registers as the entry code leaves them. @param top frame of the seed's top table */
-void mmu_power_on(unsigned ncpu, pfn_t top, unsigned levels);
+void mmu_power_on(unsigned ncpu, pfn_t top, uintptr_t cr4, uint64_t efer);
 /** Give CPU `to` the control registers of CPU `from`, and nothing in its TLB. */
 void mmu_copy_registers(int from, int to);
 

@@ -10,10 +10,11 @@
 #include <hat/htable_impl.h>
 #include <sys/debug.h>
 #include <sys/string.h>
+#include <x86/cpufunc.h>
 #include <x86/features.h>
 #include <memmap.h>
 
-#define LARGE	0x200000ul
+#define LARGE	0x200000ull
 #define GIANT	0x40000000ull
 
 static void
@@ -26,13 +27,19 @@ add_region(struct model *m, uint64_t base, uint_t shift, uint_t n)
 	r->shift = shift;
 	r->n = n;
 	if (r->page == NULL)
-		r->page = machine_alloc(n * sizeof (struct model_page), 0);
+		r->page = machine_alloc(REGION_UNITS * sizeof (struct model_page), 0);
 }
 
 static void
 add_pages(struct model *m, uint64_t base)
 {
 	add_region(m, base, PAGESHIFT, REGION_UNITS);
+}
+
+uint64_t
+model_end(const struct model *m)
+{
+	return (mmu.num_level == 4 && m->as.a_32bit ? 1ull << 32 : kernelbase);
 }
 
 /** Both ends, a border of gigabytes, both sides of the hole where there is one, some neighbours, some far away. */
@@ -42,8 +49,8 @@ user_regions(struct model *m)
 	add_pages(m, 0);
 	add_pages(m, GIANT - LARGE);
 	add_pages(m, 0x08000000);
-	add_pages(m, kernelbase - 2 * LARGE);
-	if (HOST_LEVELS < 4) {
+	add_pages(m, model_end(m) - 2 * LARGE);
+	if (model_end(m) >> 32 <= 1) {
 		add_pages(m, 2 * GIANT - LARGE);
 		add_pages(m, 0x40400000);
 		return;
@@ -62,7 +69,7 @@ kernel_regions(struct model *m)
 {
 	add_pages(m, HEAP_BASE);
 	add_pages(m, HEAP_BASE + 5 * LARGE);
-	if (HOST_LEVELS < 4)
+	if (mmu.num_level < 4)
 		return;
 	add_pages(m, (uint64_t)HEAP_BASE + GIANT - LARGE);
 	add_region(m, (uint64_t)HEAP_BASE + 16 * GIANT, 30, GIANTS);
@@ -120,7 +127,7 @@ model_leaf(const struct model_region *r, uint_t i)
 static level_t
 highest_level(const struct model *m, uintptr_t va)
 {
-	level_t l = HOST_LEVELS == 4 && x86_features.page1g ? 2 : 1;
+	level_t l = mmu.num_level == 4 && x86_features.page1g && !m->as.a_32bit ? 2 : read_cr4() & (CR4_PAE | CR4_PSE) ? 1 : 0;
 
 	for (int r = 0; m->kernel && r < num_kernel_ranges; r++)
 		if (va >= kernel_ranges[r].hkr_start && va - 1 < kernel_ranges[r].hkr_end - 1)
@@ -134,12 +141,19 @@ model_level(const struct model *m, uintptr_t va, pfn_t pfn, size_t len)
 	level_t l = highest_level(m, va);
 
 	for (; l > 0; l--) {
-		uint64_t size = l == 2 ? GIANT : LARGE;
+		uint64_t size = l == 2 ? GIANT : mmu.num_level == 2 ? 2 * LARGE : LARGE;
 
 		if (va % size == 0 && pfn_to_pa(pfn) % size == 0 && len >= size)
 			break;
 	}
 	return (l);
+}
+
+/** Entries of 4 bytes have no place for it. */
+static bool
+nx_on(void)
+{
+	return (x86_features.nx && (read_cr4() & CR4_PAE));
 }
 
 bool
@@ -151,7 +165,7 @@ model_allows(const struct model *m, const struct model_page *p, uint_t how)
 		return (false);
 	if ((how & MMU_WRITE) && !(p->attr & PROT_WRITE))
 		return (false);
-	return (!((how & MMU_EXEC) && x86_features.nx && !(p->attr & PROT_EXEC)));
+	return (!((how & MMU_EXEC) && nx_on() && !(p->attr & PROT_EXEC)));
 }
 
 /* ------------------------------------------------------------------ comparing */
@@ -164,7 +178,7 @@ wanted_bits(const struct model *m, const struct model_page *p)
 
 	if (p->attr & PROT_WRITE)
 		e |= PT_WRITABLE;
-	if (!(p->attr & PROT_EXEC) && x86_features.nx)
+	if (!(p->attr & PROT_EXEC) && nx_on())
 		e |= PT_NX;
 	if (!m->kernel && (p->attr & PROT_USER))
 		e |= PT_USER;

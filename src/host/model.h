@@ -13,7 +13,7 @@
 #include <x86/pte.h>
 
 #define REGIONS		12
-#define REGION_UNITS	1024u		/**< of 4 KiB: two large pages */
+#define REGION_UNITS	1024u		/**< of 4 KiB: two large pages of 2 MiB, one of 4 */
 #define GIANTS		2u		/**< units of 1 GiB */
 
 /** One unit. */
@@ -44,6 +44,8 @@ struct model {
 
 /** Choose the regions of a user's or the kernel's address space; nothing is mapped. */
 void model_init(struct model *m, bool kernel);
+/** End of what a user may map. */
+uint64_t model_end(const struct model *m);
 /** Nothing is mapped any more. */
 void model_clear(struct model *m);
 /** The unit over an address; NULL: in no region. */

@@ -29,7 +29,7 @@ add_leaf(const walk_leaf_t *l, void *arg)
 {
 	struct sum *s = arg;
 
-	if (l->wl_va - WINDOW_BASE < 512 * PAGESIZE)
+	if (l->wl_va - WINDOW_BASE < 1024 * PAGESIZE)
 		return (true);
 	s->hash = (s->hash ^ l->wl_va) * FNV;
 	s->hash = (s->hash ^ (l->wl_entry & ~(PT_REF | PT_MOD)) ^ l->wl_entry_pa << 12) * FNV;
@@ -77,9 +77,9 @@ try_kernel(void)
 
 /** An address space on every CPU, with the kernel in it. */
 static void
-try_user(void)
+try_user(bool small)
 {
-	struct as as = { 0 };
+	struct as as = { .a_32bit = small };
 	hat_t *hat = hat_alloc(&as);
 	page_t *pp = page_get(PAGE_USER);
 
@@ -112,10 +112,12 @@ try_twice(void)
 	ulong_t free;
 	uint32_t tables;
 
-	try_user();
+	try_user(false);
+	try_user(true);
 	free = freemem;
 	tables = active_ptables;
-	try_user();
+	try_user(true);
+	try_user(false);
 	expect(freemem == free && active_ptables == tables, "an address space leaves something behind: %ld pages, %d tables",
 	    (long)(free - freemem), (int)(active_ptables - tables));
 }

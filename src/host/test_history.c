@@ -25,7 +25,7 @@
 #define CHUNKS		4u		/**< large ones */
 #define DEVICE		0xe0000000ull	/**< physical addresses without memory: 2 MiB pages */
 #define DEVICE_1G	0x100000000ull	/**< and 1 GiB pages */
-#define LARGE_UNITS	512u
+#define LARGE_UNITS	(uint_t)(LEVEL_SIZE(1) >> PAGESHIFT)
 #define RECENT		20u
 #define LOOK_EVERY	8u		/**< steps from one look at all TLBs to the next */
 
@@ -267,7 +267,7 @@ do_devload(void)
 	pfn_t pfn = choose_large(r, &device), per_unit = 1ul << (r->shift - PAGESHIFT);
 
 	if (r->shift == PAGESHIFT && large) {
-		i &= -LARGE_UNITS;
+		i &= -(LARGE_UNITS);
 		n = LARGE_UNITS;
 	} else if (r->shift == PAGESHIFT) {
 		pfn += rnd(LARGE_UNITS - 12);
@@ -351,8 +351,8 @@ do_unload_all(void)
 		for (uint_t i = 0; i < m->region[k].n; i++)
 			if (m->region[k].page[i].locked)
 				return;
-	tell("unload", m, 0, userlimit, 0, 0, HAT_UNLOAD);
-	hat_unload(m->hat, 0, userlimit, HAT_UNLOAD);
+	tell("unload", m, 0, (size_t)model_end(m), 0, 0, HAT_UNLOAD);
+	hat_unload(m->hat, 0, (size_t)model_end(m), HAT_UNLOAD);
 	model_clear(m);
 }
 
@@ -415,7 +415,8 @@ do_alloc(void)
 
 	if (m->used)
 		return;
-	tell("alloc", m, 0, 0, 0, 0, 0);
+	m->as.a_32bit = chance(40);
+	tell("alloc", m, 0, 0, 0, m->as.a_32bit, 0);
 	model_init(m, false);
 	m->hat = m->as.a_hat = hat_alloc(&m->as);
 	m->used = true;

@@ -17,13 +17,18 @@
 
 #define USER	(PROT_READ | PROT_WRITE | PROT_USER)
 
-static const uint_t shift_long[] = { 12, 21, 30, 39 };
+/** log2 of what one entry at a level maps. */
+static uint_t
+shift(level_t level)
+{
+	return (mmu.num_level == 2 ? 12 + 10 * level : 12 + 9 * level);
+}
 
 /** Canonical form: bit 47 copied upward where there are four levels. */
 static uint64_t
 canonical(uint64_t va)
 {
-	if (HOST_LEVELS < 4)
+	if (mmu.num_level < 4)
 		return (va & UINT32_MAX);
 	return (va & 1ull << 47 ? va | 0xffff000000000000ull : va & 0x0000ffffffffffffull);
 }
@@ -35,9 +40,9 @@ one_table(uint64_t base, level_t level)
 {
 	htable_t ht = { .ht_hat = kas_hat, .ht_vaddr = (uintptr_t)base, .ht_level = level };
 	uint_t n = HTABLE_NUM_PTES(&ht);
-	uint64_t size = 1ull << shift_long[level];
+	uint64_t size = 1ull << shift(level);
 
-	expect(n == (HOST_LEVELS == 3 && level == 2 ? 4u : 512u), "level %d: %u entries", level, n);
+	expect(n == (mmu.num_level == 3 && level == 2 ? 4u : mmu.num_level == 2 ? 1024u : 512u), "level %d: %u entries", level, n);
 	for (uint_t i = 0; i < n; i++) {
 		uintptr_t want = (uintptr_t)canonical(base + i * size), have = htable_e2va(&ht, i);
 
@@ -57,9 +62,9 @@ entries_and_addresses(void)
 	const uint64_t near[] = { 0, 0x40000000, 0x7fffffffffffull, 0xffff800000000000ull, kernelbase, HEAP_BASE, KERNEL_OFFSET,
 	    UINTPTR_MAX, WINDOW_BASE };
 
-	for (level_t l = 0; l < HOST_LEVELS; l++)
+	for (level_t l = 0; l <= mmu.max_level; l++)
 		for (uint_t i = 0; i < NELEM(near); i++) {
-			uint64_t mask = l == HOST_LEVELS - 1 ? UINT64_MAX : (1ull << shift_long[l + 1]) - 1;
+			uint64_t mask = l == mmu.max_level ? UINT64_MAX : (1ull << shift(l + 1)) - 1;
 
 			if (near[i] == canonical(near[i]))
 				one_table(near[i] & ~mask, l);
@@ -78,9 +83,9 @@ one_next(uintptr_t va, level_t level, uintptr_t want)
 static void
 next_entries(void)
 {
-	for (level_t l = 0; l < HOST_LEVELS; l++) {
-		uintptr_t size = (uintptr_t)1 << shift_long[l];
-		uintptr_t last = (uintptr_t)canonical((1ull << (HOST_LEVELS == 4 ? 47 : 31)) - 1), above = (uintptr_t)canonical((uint64_t)last + 1);
+	for (level_t l = 0; l <= mmu.max_level; l++) {
+		uintptr_t size = (uintptr_t)1 << shift(l);
+		uintptr_t last = (uintptr_t)canonical((1ull << (mmu.num_level == 4 ? 47 : 31)) - 1), above = (uintptr_t)canonical((uint64_t)last + 1);
 
 		one_next(0, l, size);
 		one_next(size - 1, l, size);
@@ -93,7 +98,7 @@ next_entries(void)
 		one_next(-size, l, 0);
 	}
 	expect(va_skip_hole((uintptr_t)canonical(0x12345000)) == (uintptr_t)canonical(0x12345000), "va_skip_hole outside the hole");
-	if (HOST_LEVELS == 4) {
+	if (mmu.num_level == 4) {
 		expect(!IN_VA_HOLE(mmu.hole_start - 1) && IN_VA_HOLE(mmu.hole_start) && IN_VA_HOLE(mmu.hole_end) &&
 		    !IN_VA_HOLE(mmu.hole_end + 1), "the ends of the hole");
 		expect(va_skip_hole(mmu.hole_start) == (uintptr_t)canonical(1ull << 47), "va_skip_hole inside the hole");
@@ -124,9 +129,9 @@ hash(void)
 	static const uint64_t strides[] = { 0x200000, 0x400000, 0x40000000, 0x80000000, 0x8000000000ull, 0x2000000000ull };
 
 	for (uint_t i = 0; i < NELEM(strides); i++)
-		for (level_t l = 0; l < HOST_LEVELS - 1; l++) {
-			uint64_t space = HOST_LEVELS == 4 ? 1ull << 47 : kernelbase;
-			uint64_t stride = MAX(strides[i], 1ull << shift_long[l + 1]);
+		for (level_t l = 0; l < mmu.max_level; l++) {
+			uint64_t space = mmu.num_level == 4 ? 1ull << 47 : kernelbase;
+			uint64_t stride = MAX(strides[i], 1ull << shift(l + 1));
 			uint_t n = (uint_t)MIN(space / stride, (uint64_t)64), most = n == 0 ? 0 : longest_chain(kas_hat, 0, stride, l, n);
 
 			expect(most <= 4 + n / 4, "%u of %u tables of level %d, 0x%llx apart, are on one chain", most, n, l,
@@ -166,7 +171,7 @@ static void
 walk_ends(page_t *pp)
 {
 	hat_t *hat = hat_alloc(&scratch_as);
-	uintptr_t edge = (uintptr_t)1 << (HOST_LEVELS == 4 ? 47 : 31);
+	uintptr_t edge = (uintptr_t)1 << (mmu.num_level == 4 ? 47 : 31);
 	const uintptr_t want[] = { 0, edge - PAGESIZE, (uintptr_t)canonical(edge), kernelbase - PAGESIZE };
 
 	expect_walk(hat, 0, HTABLE_WALK_TO_END, NULL, 0);
@@ -179,7 +184,7 @@ walk_ends(page_t *pp)
 	expect_walk(hat, edge - PAGESIZE, HTABLE_WALK_TO_END, want + 1, 3);
 	expect_walk(hat, 0, edge - PAGESIZE, want, 1);
 	expect_walk(hat, (uintptr_t)canonical(edge), HTABLE_WALK_TO_END, want + 2, 2);
-	if (HOST_LEVELS == 4)
+	if (mmu.num_level == 4)
 		expect_walk(hat, mmu.hole_start + 0x12345000, HTABLE_WALK_TO_END, want + 2, 2);
 	hat_free_start(hat);
 	hat_free_end(hat);
@@ -220,7 +225,7 @@ static void
 walk_race(page_t *pp)
 {
 	hat_t *hat = hat_alloc(&scratch_as);
-	uintptr_t at = 0x40600000, beyond = 0x40a00000;
+	uintptr_t at = 0x40000000 + 2 * LEVEL_SIZE(1), beyond = at + 2 * LEVEL_SIZE(1);
 	const uintptr_t both[] = { at + 7 * PAGESIZE, beyond };
 
 	race_hat = hat;
@@ -279,7 +284,7 @@ test_pure(void)
 	pp = page_get(PAGE_USER);
 	walk_ends(pp);
 	walk_nothing();
-	if (ncpus > 1)
+	if (ncpus > 1 && mmu.max_page_level > 0)
 		walk_race(pp);
 	copies(pp);
 	host_sound("at the end");

@@ -8,6 +8,7 @@
  * dereferences must be an address that Linux gives to a program, in the lower half:
  *
  *     0x0000200000000000  windows: also their place in the tables, below kernelbase, in the kernel's hat only
+ *     0x0000200000400000  pages of kernel memory that the MMU too must be able to read (kmem.c)
  *     0x0000300000000000  the linear map as it is used (kpm_vbase), once the tables have it at KPM_BASE
  *
  * So two entries of the window table lose their global bit (boot.c), and copied slots do not show the windows, which
@@ -28,8 +29,8 @@
 #define WINDOW_BASE	MEMMAP_ADDR(0x0000200000000000)
 #define OBJECTS_BASE	MEMMAP_ADDR(0x10000)		/* objects are the host's */
 
+#define HOST_PAGES	(WINDOW_BASE + 0x400000)
 #define HOST_KPM	MEMMAP_ADDR(0x0000300000000000)
-#define HOST_LEVELS	4
 
 #define FLAVOR_NAME	"amd64"
 

@@ -26,8 +26,8 @@
 #define WINDOW_BASE	MEMMAP_ADDR(0xe4000000)
 #define OBJECTS_BASE	MEMMAP_ADDR(0x10000)		/* objects are the host's */
 
+#define HOST_PAGES	(WINDOW_BASE + 0x400000)
 #define HOST_KPM	MEMMAP_ADDR(0)
-#define HOST_LEVELS	3
 
 #define FLAVOR_NAME	"i386"
 
