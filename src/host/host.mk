@@ -48,8 +48,8 @@ OUT_OBJS := $(OUT:%.c=$(B)/%.o)
 
 all: $(B)/$(PROGRAM)
 
-$(B)/$(PROGRAM): $(IN_OBJS) $(OUT_OBJS)
-	$(CC) -no-pie $(WIDTH_$(FLAVOR)) $(SANITIZE) $(SYMBOLS_$(FLAVOR):%=-Wl,--defsym=%) -o $@ $^
+$(B)/$(PROGRAM): $(IN_OBJS) $(OUT_OBJS) $(B)/$(PROGRAM).units
+	$(CC) -no-pie $(WIDTH_$(FLAVOR)) $(SANITIZE) $(SYMBOLS_$(FLAVOR):%=-Wl,--defsym=%) -o $@ $(IN_OBJS) $(OUT_OBJS)
 
 $(OUT_OBJS): $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
@@ -62,6 +62,9 @@ $(B)/flags: FORCE
 	@mkdir -p $(B)
 	@echo '$(filter-out -Werror,$(CC) $(CPPFLAGS) $(CFLAGS) $(OUTSIDE))' | cmp -s - $@ || \
 		echo '$(filter-out -Werror,$(CC) $(CPPFLAGS) $(CFLAGS) $(OUTSIDE))' >$@
+$(B)/$(PROGRAM).units: FORCE
+	@mkdir -p $(B)
+	@echo '$(UNITS)' | cmp -s - $@ || echo '$(UNITS)' >$@
 FORCE:
 .PHONY: all FORCE
 .DELETE_ON_ERROR:
