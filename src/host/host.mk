@@ -4,13 +4,14 @@
 #
 #   FLAVOR=i386|amd64   which kernel; the result is build/host-$(FLAVOR)/unit
 #   IMAGE=name          a directory of its own, build/host-$(FLAVOR)-name
-#   UNITS="f=path ..."  other files for the units named, as in kernel.mk
+#   UNITS="f=path ..."  other files for the units named, as in kernel.mk; give the program a PROGRAM= of its own then
 #   SANITIZE=           without AddressSanitizer and UBSan
 #   KERNELBASE=0x...    i386 only
 #   CC, WERROR, DEBUG   as in kernel.mk
 
 FLAVOR	?= amd64
 IMAGE	?=
+PROGRAM	?= unit
 DEBUG	?= 1
 SANITIZE ?= -fsanitize=address,undefined -fno-sanitize-recover=all
 B	:= build/host-$(FLAVOR)$(if $(IMAGE),-$(IMAGE))
@@ -45,10 +46,10 @@ IN	:= $(filter-out $(OUT),$(wildcard src/host/*.c)) $(KERNEL) $(sort $(UNIT_SRCS
 IN_OBJS	:= $(IN:%.c=$(B)/%.o)
 OUT_OBJS := $(OUT:%.c=$(B)/%.o)
 
-all: $(B)/unit
+all: $(B)/$(PROGRAM)
 
-$(B)/unit: $(IN_OBJS) $(OUT_OBJS)
-	$(CC) -no-pie $(WIDTH_$(FLAVOR)) $(SANITIZE) $(SYMBOLS_$(FLAVOR):%=-Wl,--defsym=%) -o $@ $^
+$(B)/$(PROGRAM): $(IN_OBJS) $(OUT_OBJS) $(B)/$(PROGRAM).units
+	$(CC) -no-pie $(WIDTH_$(FLAVOR)) $(SANITIZE) $(SYMBOLS_$(FLAVOR):%=-Wl,--defsym=%) -o $@ $(IN_OBJS) $(OUT_OBJS)
 
 $(OUT_OBJS): $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
@@ -59,8 +60,11 @@ $(IN_OBJS): $(B)/%.o: %.c $(B)/flags
 
 $(B)/flags: FORCE
 	@mkdir -p $(B)
-	@echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(OUTSIDE) $(UNITS)' | cmp -s - $@ || \
-		echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(OUTSIDE) $(UNITS)' >$@
+	@echo '$(filter-out -Werror,$(CC) $(CPPFLAGS) $(CFLAGS) $(OUTSIDE))' | cmp -s - $@ || \
+		echo '$(filter-out -Werror,$(CC) $(CPPFLAGS) $(CFLAGS) $(OUTSIDE))' >$@
+$(B)/$(PROGRAM).units: FORCE
+	@mkdir -p $(B)
+	@echo '$(UNITS)' | cmp -s - $@ || echo '$(UNITS)' >$@
 FORCE:
 .PHONY: all FORCE
 .DELETE_ON_ERROR:
