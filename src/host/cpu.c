@@ -115,6 +115,14 @@ thread_yield(void)
 		panic("thread_yield: %u times in a row; nothing that is waited for can happen", YIELDS_MAX);
 }
 
+/** Time passes only where somebody waits. */
+void
+thread_delay(uint64_t ticks)
+{
+	lbolt += ticks;
+	thread_yield();
+}
+
 void
 xc_call(cpuset_t set, xc_func_t func, uintptr_t a, uintptr_t b)
 {

@@ -38,7 +38,7 @@ OUTSIDE	:= -std=gnu11 -O2 -g -fno-omit-frame-pointer -fno-pic -Wall -Wextra $(WE
 # What is compiled unchanged.
 KERNEL	:= $(wildcard src/hat/*.c src/$(FLAVOR)/bootwords.c) src/$(FLAVOR)/hat_md.c src/x86/features.c src/vm/page.c src/kern/tunable.c \
 	src/check/walk.c src/check/invariants.c $(wildcard src/check/inv_*.c)
-UNIT_FILES := $(shell awk '!/^\#/ && NF { print $$1 "/" $$2 ".c" }' src/hat/units | sort -u) lab7-running-out/htable_reap.c
+UNIT_FILES := $(shell awk '!/^\#/ && NF { print $$1 "/" $$2 ".c" }' src/hat/units | sort -u)
 UNIT_SRCS := $(foreach u,$(UNIT_FILES),$(or $(patsubst $(basename $(notdir $u))=%,%,$(filter $(basename $(notdir $u))=%,$(UNITS))),solutions/$u))
 OUT	:= src/host/machine.c src/host/main.c
 IN	:= $(filter-out $(OUT),$(wildcard src/host/*.c)) $(KERNEL) $(sort $(UNIT_SRCS))

@@ -76,7 +76,7 @@ mutex_destroy(kmutex_t *m)
 }
 
 void
-mutex_enter(kmutex_t *m)
+mutex_enter_slow(kmutex_t *m)
 {
 	kthread_t *me = curthread;
 
@@ -103,7 +103,7 @@ mutex_tryenter(kmutex_t *m)
 }
 
 void
-mutex_exit(kmutex_t *m)
+mutex_exit_slow(kmutex_t *m)
 {
 	kthread_t *me = curthread;
 	int i = me->t_nlocks;

@@ -98,7 +98,7 @@ PROGRAMS = {"sieve": sieve, "matrix": matrix, "qsort": qsort, "forktree": forktr
 
 def programs(flavor, kernel=None):
     """An image with programs in it; its directory has the kernel's symbols too."""
-    kernel = kernel or image(flavor)
+    kernel = kernel or image(flavor, "tests")
     folder = kernel.with_name(kernel.name + "-user")
     folder.mkdir(exist_ok=True)
     (TOP / "build" / flavor / "user").mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ import threading
 import time
 import tty
 
-from common import FLAVORS, TOP, boot, image
+from common import FLAVORS, TOP, boot, image_for
 from hatlab import bochs
 from testall import cases, limit
 
@@ -254,7 +254,7 @@ class Typist:
     def __init__(self, flavor, args, cpus=1):
         from hatlab import image as hatlab_image
 
-        folder = image(flavor)
+        folder = image_for(flavor, args)
         data = hatlab_image.with_args(hatlab_image.load(folder / "hatlab.iso"), args)
         self.master, self.slave = pty.openpty()
         tty.setraw(self.slave)
