@@ -61,6 +61,20 @@ x86_hm_held(page_t *pp)
 	return (list_locks == NULL || MUTEX_HELD(list_lock(pp)));
 }
 
+static bool
+in_array(const kmutex_t *m, const kmutex_t *array)
+{
+	return (array != NULL && m >= array && m < array + HMENT_NLOCKS);
+}
+
+enum hment_lock
+hment_lock_kind(const kmutex_t *m)
+{
+	if (in_array(m, list_locks))
+		return (HMENT_LIST_LOCK);
+	return (in_array(m, bucket_locks) || m == &reserve_lock ? HMENT_LEAF_LOCK : HMENT_NO_LOCK);
+}
+
 /* ------------------------------------------------------------------ objects */
 
 static void

@@ -85,4 +85,8 @@ void hment_init(void);			/**< locks, hash and cache; before that the locks do no
 void hment_reserve(uint_t count);	/**< fill the reserve with so many more objects */
 void hment_adjust_reserve(void);	/**< trim it to hment_reserve_amount, unless this thread lives on it */
 
+/** Which of the mapping lists' locks is this? For those who watch the order of locks (src/host/lock.c). */
+enum hment_lock { HMENT_NO_LOCK, HMENT_LIST_LOCK, HMENT_LEAF_LOCK };
+enum hment_lock hment_lock_kind(const kmutex_t *m);
+
 #endif

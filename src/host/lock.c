@@ -3,10 +3,11 @@
  * @file
  * @brief Locks of the pretend machine. With one thread at a time nobody ever waits: a lock that is taken is a deadlock.
  *
- * Instead the order is watched (docs/overview.md): page lock, table lock (never two), window, cross-call; the list's lock, a
- * hat's mutex and the reserve's stand alone or come last; nothing is allocated, freed or waited for while a lock is held.
+ * Instead the order is watched (docs/overview.md): page lock, mapping list, table lock (never two), window, cross-call; the hat
+ * list's lock, a hat's mutex, the reserves' and the mapping hash's stand alone or come last; nothing is allocated, freed or waited for while a lock is held.
  */
 #include <host/host.h>
+#include <hat/hment.h>
 #include <hat/htable_impl.h>
 #include <sys/debug.h>
 #include <sys/mutex.h>
@@ -15,7 +16,7 @@
 
 void (*host_between)(void);
 
-enum { RANK_TABLE = 1, RANK_LAST, RANK_WINDOW };
+enum { RANK_LIST = 1, RANK_TABLE, RANK_LAST, RANK_WINDOW };
 
 static bool
 is_window(const kmutex_t *m)
@@ -35,6 +36,8 @@ rank(const kmutex_t *m)
 		return (RANK_LAST);
 	if (is_window(m))
 		return (RANK_WINDOW);
+	if (hment_lock_kind(m) != HMENT_NO_LOCK)
+		return (hment_lock_kind(m) == HMENT_LIST_LOCK ? RANK_LIST : RANK_LAST);
 	hat = host_hat_of(m);
 	if (hat == NULL)
 		panic("mutex_enter: 0x%lx is no lock of the HAT", (ulong_t)(uintptr_t)m);
