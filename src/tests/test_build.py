@@ -43,7 +43,8 @@ def test_headers_alone(flavor):
                 or header.name == "aptramp_md.h":  # assembly
             continue
         done = subprocess.run(["gcc", "-std=gnu11", *width, "-fno-pic", "-ffreestanding", "-nostdinc", "-Isrc",
-                               f"-Isrc/{flavor}", "-I.", "-Wall", "-Wextra", "-Werror", "-x", "c", "-fsyntax-only",
+                               f"-Isrc/{flavor}", "-I.", *(["-Isrc/user", f"-Isrc/user/{flavor}"] if "user" in header.parts else []),
+                               "-Wall", "-Wextra", "-Werror", "-x", "c", "-fsyntax-only",
                                "-include", str(header), "/dev/null"], cwd=TOP, text=True, stderr=subprocess.PIPE)
         if done.returncode:
             bad.append(f"{header.relative_to(TOP)}: {done.stderr.splitlines()[0] if done.stderr else '?'}")

@@ -33,12 +33,17 @@ as_hat_make_readonly(struct as *as, uintptr_t va, struct page *pp, uint_t prot)
 		as_hat_load(as, va, pp, prot & ~(uint_t)PROT_WRITE);
 }
 
-/* Less is granted at once by forgetting; the fault that follows grants what is right, page by page. */
+/*
+ * Write permission must not be given to a shared page, and nobody can be shown a page without reading it: then the
+ * translations are forgotten, and the faults that follow give what is right, page by page.
+ */
 void
 as_hat_protect(struct as *as, uintptr_t va, size_t len, uint_t prot)
 {
-	(void)prot;
-	as_hat_unload(as, va, len);
+	if ((prot & PROT_WRITE) || prot == 0)
+		as_hat_unload(as, va, len);
+	else
+		hat_chgprot(as->a_hat, va, len, prot | PROT_USER);
 }
 
 bool
