@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief The one window through which boot sees physical memory. */
+/**
+ * @file
+ * @brief The one window through which boot sees physical memory.
+ */
 #include <hat/x86pte.h>
 #include <sys/windows.h>
 #include <x86/cpufunc.h>

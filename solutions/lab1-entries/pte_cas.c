@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Exchange an entry if it is what we think. */
+/**
+ * @file
+ * @brief Exchange an entry if it is what we think.
+ */
 #include <hat/x86pte.h>
 #include <sys/atomic.h>
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Load an entry whole. */
+/**
+ * @file
+ * @brief Load an entry whole.
+ */
 #include <hat/x86pte.h>
 #include <sys/atomic.h>
 

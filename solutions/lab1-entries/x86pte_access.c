@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Reach the entries of a table, wherever they are. */
+/**
+ * @file
+ * @brief Reach the entries of a table, wherever they are.
+ */
 #include <hat/x86pte.h>
 
 void *

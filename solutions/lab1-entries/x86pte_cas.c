@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Exchange one entry: for links. */
+/**
+ * @file
+ * @brief Exchange one entry: for links.
+ */
 #include <hat/x86pte.h>
 
 x86pte_t

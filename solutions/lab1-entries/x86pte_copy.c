@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Copy entries into a table that no CPU uses yet. */
+/**
+ * @file
+ * @brief Copy entries into a table that no CPU uses yet.
+ */
 #include <hat/x86pte.h>
 #include <sys/string.h>
 #include <sys/thread.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Read one entry. */
+/**
+ * @file
+ * @brief Read one entry.
+ */
 #include <hat/x86pte.h>
 
 x86pte_t

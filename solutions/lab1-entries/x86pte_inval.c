@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Clear a leaf. */
+/**
+ * @file
+ * @brief Clear a leaf.
+ */
 #include <hat/x86pte.h>
 
 static x86pte_t

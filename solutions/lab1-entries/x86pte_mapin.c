@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Make a table addressable: boot window, linear map, or this CPU's page window. */
+/**
+ * @file
+ * @brief Make a table addressable: boot window, linear map, or this CPU's page window.
+ */
 #include <hat/x86pte.h>
 #include <sys/thread.h>
 #include <x86/cpufunc.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Install a leaf. */
+/**
+ * @file
+ * @brief Install a leaf.
+ */
 #include <hat/x86pte.h>
 #include <x86/cpufunc.h>
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Change a leaf's attributes. */
+/**
+ * @file
+ * @brief Change a leaf's attributes.
+ */
 #include <hat/x86pte.h>
 
 x86pte_t

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Clear entries of a private table. */
+/**
+ * @file
+ * @brief Clear entries of a private table.
+ */
 #include <hat/x86pte.h>
 #include <sys/string.h>
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief One more hold on a table that cannot go away. */
+/**
+ * @file
+ * @brief One more hold on a table that cannot go away.
+ */
 #include <hat/htable_impl.h>
 
 void

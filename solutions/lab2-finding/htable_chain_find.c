@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Search one chain. */
+/**
+ * @file
+ * @brief Search one chain.
+ */
 #include <hat/htable_impl.h>
 
 htable_t *

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Which address an entry of a table maps. */
+/**
+ * @file
+ * @brief Which address an entry of a table maps.
+ */
 #include <hat/htable.h>
 
 uintptr_t

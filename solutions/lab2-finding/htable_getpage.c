@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief The table that maps the page at an address. */
+/**
+ * @file
+ * @brief The table that maps the page at an address.
+ */
 #include <hat/htable_impl.h>
 
 htable_t *

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief The lowest table over an address, and its entry. */
+/**
+ * @file
+ * @brief The lowest table over an address, and its entry.
+ */
 #include <hat/htable_impl.h>
 
 htable_t *

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Which chain and which lock a table belongs to. */
+/**
+ * @file
+ * @brief Which chain and which lock a table belongs to.
+ */
 #include <hat/htable.h>
 
 /*

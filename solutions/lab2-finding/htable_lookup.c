@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Find a table and hold it. */
+/**
+ * @file
+ * @brief Find a table and hold it.
+ */
 #include <hat/htable_impl.h>
 
 htable_t *

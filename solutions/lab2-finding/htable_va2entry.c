@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Which entry of a table maps an address. */
+/**
+ * @file
+ * @brief Which entry of a table maps an address.
+ */
 #include <hat/htable.h>
 
 uint_t

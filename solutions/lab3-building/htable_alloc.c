@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Produce a private table. */
+/**
+ * @file
+ * @brief Produce a private table.
+ */
 #include <hat/htable_impl.h>
 
 /** An object, with a frame unless the table is bare; NULL when either cannot be had. */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Let a table be found. */
+/**
+ * @file
+ * @brief Let a table be found.
+ */
 #include <hat/htable_impl.h>
 
 void

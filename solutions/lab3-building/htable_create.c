@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Find or build a table and all above it. */
+/**
+ * @file
+ * @brief Find or build a table and all above it.
+ */
 #include <hat/htable_impl.h>
 
 /** Link a new table into its parent, then let it be found: in this order, under its own lock. */

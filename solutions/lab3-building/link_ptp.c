@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Make the parent point at a new table. */
+/**
+ * @file
+ * @brief Make the parent point at a new table.
+ */
 #include <hat/htable_impl.h>
 
 void

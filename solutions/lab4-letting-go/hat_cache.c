@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Tables kept for quick reuse by the same hat. */
+/**
+ * @file
+ * @brief Tables kept for quick reuse by the same hat.
+ */
 #include <hat/htable_impl.h>
 
 htable_t *

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Take a table out of its chain. */
+/**
+ * @file
+ * @brief Take a table out of its chain.
+ */
 #include <hat/htable_impl.h>
 
 void

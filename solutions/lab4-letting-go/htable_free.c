@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Give a table up. */
+/**
+ * @file
+ * @brief Give a table up.
+ */
 #include <hat/htable_impl.h>
 
 static bool

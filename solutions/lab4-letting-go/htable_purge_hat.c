@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Free a hat's cached tables, or all of them. */
+/**
+ * @file
+ * @brief Free a hat's cached tables, or all of them.
+ */
 #include <hat/htable_impl.h>
 
 static void

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Give back a hold; free what nobody needs, upward. */
+/**
+ * @file
+ * @brief Give back a hold; free what nobody needs, upward.
+ */
 #include <hat/htable_impl.h>
 
 /** Empty and held by us alone, but better left in place (spec 4.5)? Shared tables always go. */

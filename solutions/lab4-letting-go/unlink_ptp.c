@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Cut an empty table off its parent. */
+/**
+ * @file
+ * @brief Cut an empty table off its parent.
+ */
 #include <hat/htable_impl.h>
 
 /*

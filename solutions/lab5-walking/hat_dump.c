@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Print every table of every hat. */
+/**
+ * @file
+ * @brief Print every table of every hat.
+ */
 #include <hat/dump_table.h>
 #include <hat/htable_impl.h>
 

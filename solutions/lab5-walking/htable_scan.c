@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief The next valid entry of one table. */
+/**
+ * @file
+ * @brief The next valid entry of one table.
+ */
 #include <hat/htable_impl.h>
 
 /** The valid bit is in the first byte of an entry of any size: most of a sparse table is passed over in four instructions each. */

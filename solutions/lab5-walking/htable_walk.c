@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief All mapped pages of a range, in order. */
+/**
+ * @file
+ * @brief All mapped pages of a range, in order.
+ */
 #include <hat/htable_impl.h>
 
 static uintptr_t

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Describe the tables that boot built. */
+/**
+ * @file
+ * @brief Describe the tables that boot built.
+ */
 #include <hat/htable_impl.h>
 #include <vm/page.h>
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief The object cache of htables. */
+/**
+ * @file
+ * @brief The object cache of htables.
+ */
 #include <hat/htable_impl.h>
 
 void

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Where htable objects come from and go to. */
+/**
+ * @file
+ * @brief Where htable objects come from and go to.
+ */
 #include <hat/htable_impl.h>
 
 /*

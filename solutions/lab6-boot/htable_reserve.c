@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Objects set aside for those who must not allocate. */
+/**
+ * @file
+ * @brief Objects set aside for those who must not allocate.
+ */
 #include <hat/htable_impl.h>
 
 void

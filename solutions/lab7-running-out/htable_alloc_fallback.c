@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief No table can be had: take one away from somebody. */
+/**
+ * @file
+ * @brief No table can be had: take one away from somebody.
+ */
 #include <hat/htable_impl.h>
 #include <sys/thread.h>
 

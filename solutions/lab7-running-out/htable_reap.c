@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Memory is short: give page tables back for good. */
+/**
+ * @file
+ * @brief Memory is short: give page tables back for good.
+ */
 #include <hat/hment.h>
 #include <hat/htable_impl.h>
 #include <vm/page.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Take page tables away from address spaces, those first that nobody will miss. */
+/**
+ * @file
+ * @brief Take page tables away from address spaces, those first that nobody will miss.
+ */
 #include <hat/htable_impl.h>
 
 /** What one call looks for. */

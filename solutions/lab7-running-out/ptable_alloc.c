@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief A frame for a page table. */
+/**
+ * @file
+ * @brief A frame for a page table.
+ */
 #include <hat/htable_impl.h>
 #include <sys/thread.h>
 #include <vm/page.h>

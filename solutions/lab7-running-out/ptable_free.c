@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Give a page table's frame back. */
+/**
+ * @file
+ * @brief Give a page table's frame back.
+ */
 #include <hat/htable_impl.h>
 #include <vm/page.h>
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Show another address space's tables. */
+/**
+ * @file
+ * @brief Show another address space's tables.
+ */
 #include <hat/htable_impl.h>
 #include <vm/page.h>
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Look at another address space's tables no longer. */
+/**
+ * @file
+ * @brief Look at another address space's tables no longer.
+ */
 #include <hat/htable_impl.h>
 
 /** If there is a shared table over va at this level, let it go: with a count of 0 its last hold frees it. */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Show a VLP hat's four entries to this CPU's MMU. */
+/**
+ * @file
+ * @brief Show a VLP hat's four entries to this CPU's MMU.
+ */
 #include <hat/htable_impl.h>
 
 void

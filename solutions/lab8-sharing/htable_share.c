@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief A table that shows another one's frame. */
+/**
+ * @file
+ * @brief A table that shows another one's frame.
+ */
 #include <hat/htable_impl.h>
 
 void

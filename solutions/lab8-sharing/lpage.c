@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Large pages: where they fit, and what to do where they do not. */
+/**
+ * @file
+ * @brief Large pages: where they fit, and what to do where they do not.
+ */
 #include <hat/htable_impl.h>
 
 level_t

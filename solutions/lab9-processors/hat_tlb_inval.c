@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Make every CPU forget. */
+/**
+ * @file
+ * @brief Make every CPU forget.
+ */
 #include <hat/htable_impl.h>
 #include <sys/thread.h>
 #include <sys/xcall.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief A write that slipped through while its permission went away. */
+/**
+ * @file
+ * @brief A write that slipped through while its permission went away.
+ */
 #include <hat/x86pte.h>
 
 x86pte_t

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Make this CPU forget. */
+/**
+ * @file
+ * @brief Make this CPU forget.
+ */
 #include <hat/htable_impl.h>
 #include <x86/cpufunc.h>
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief CPUs that are asleep. */
+/**
+ * @file
+ * @brief CPUs that are asleep.
+ */
 #include <hat/htable_impl.h>
 #include <x86/cpufunc.h>
 

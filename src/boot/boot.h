@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief From the boot loader to kmain(): what the entry code and the linker script define. */
+/**
+ * @file
+ * @brief From the boot loader to kmain(): what the entry code and the linker script define.
+ */
 #ifndef BOOT_BOOT_H
 #define BOOT_BOOT_H
 

@@ -37,7 +37,10 @@ struct check {
 	    { name, unit, check_##ident, needs, lab, points, flags, __LINE__ };				\
 	static void check_##ident(hat_t *hat)
 
-/** @name What a check's body says @{ */
+/**
+ * @name What a check's body says
+ * @{
+ */
 /** From here on the copy under test works for this hat (and, in functions that name no hat, for this thread). */
 void copy_on(hat_t *hat);
 /** From here on the reference again. */
@@ -61,7 +64,10 @@ bool check_panics(void (*fn)(void *), void *arg, char *text, size_t size);
 void check_wrong(const char *file, int line, const char *fmt, ...) NORETURN PRINTFLIKE(3, 4);
 void check_equal(uint64_t have, uint64_t want, const char *what, const char *file, int line);
 
-/** @name For those who are about to stop the kernel @{ */
+/**
+ * @name For those who are about to stop the kernel
+ * @{
+ */
 /**
  * Called before the kernel stops for `text`. If the running thread runs a check that answers for it, the check ends here
  * (this call does not return) with result `todo` or `wrong`. Otherwise it returns and the caller stops the kernel.

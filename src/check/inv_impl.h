@@ -90,7 +90,10 @@ bool inv_collect(void);
 void inv_abandon_pages(void);
 void inv_fault(const char *id, inv_hat_t *h, uint64_t want, uint64_t have, const char *text);
 
-/** @name Questions about the snapshot, answered without the HAT's code @{ */
+/**
+ * @name Questions about the snapshot, answered without the HAT's code
+ * @{
+ */
 bool inv_is_top(const inv_table_t *t);
 uint_t inv_nentries(const inv_table_t *t);
 uintptr_t inv_va(const inv_table_t *t, uint_t i);

@@ -21,7 +21,10 @@ void dump_table(htable_t *ht);
 /** After a hat's tables: the summary in the shape of Bochs' `info tab`, built from the hat's tables. */
 void dump_hat_end(hat_t *hat);
 
-/** @name The summary by hand: begin, add leaves in ascending order of address, end @{ */
+/**
+ * @name The summary by hand: begin, add leaves in ascending order of address, end
+ * @{
+ */
 void dump_range_begin(paddr_t root);
 void dump_range_add(uintptr_t va, uintptr_t size, paddr_t pa);
 void dump_range_end(void);

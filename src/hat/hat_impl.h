@@ -28,7 +28,10 @@ struct htable;
 #define HTABLE_RANK_LIVE	3	/**< to 10: level 0, up to 1/8, 2/8, ... 8/8 full */
 #define HTABLE_NRANKS		11
 
-/** @name hat_flags @{ */
+/**
+ * @name hat_flags
+ * @{
+ */
 #define HAT_FREEING	0x01	/**< being destroyed: runs nowhere, no TLB work, no stealing */
 #define HAT_VLP		0x02	/**< the top table is hat_vlp_ptes ("virtual less than physical", spec 1.8) */
 #define HAT_VICTIM	0x04	/**< a stealer looks at it; hat_free_start() waits */
@@ -74,7 +77,10 @@ struct hat_cpu_info {
 	paddr_t		hci_vlp_cr3;	/**< what CR3 holds while it runs one */
 };
 
-/** @name cpu_tlb_info @{ */
+/**
+ * @name cpu_tlb_info
+ * @{
+ */
 #define TLB_CPU_HALTED	0x1u	/**< idle: nobody waits for it */
 #define TLB_INVAL_ALL	0x2u	/**< must flush everything when it wakes */
 /** @} */
@@ -133,7 +139,10 @@ hat_user_end(const hat_t *hat)
 /** CR3 for this hat on this CPU. */
 paddr_t hat_cr3(hat_t *hat);
 
-/** @name Start-up, in this order (spec 8.8) @{ */
+/**
+ * @name Start-up, in this order (spec 8.8)
+ * @{
+ */
 void hat_init(void);
 void hat_kern_alloc(void);
 void hat_kern_setup(void);

@@ -17,7 +17,10 @@
 
 #include <hat/hat_impl.h>
 
-/** @name ht_flags @{ */
+/**
+ * @name ht_flags
+ * @{
+ */
 #define HTABLE_VLP		0x01	/**< entries live in the hat (hat_vlp_ptes), no frame */
 #define HTABLE_SHARED_PFN	0x02	/**< the frame belongs to ht_shares */
 #define HTABLE_CUT		0x04	/**< the link to it is cleared and flushed while it is emptied (htable_cut.c) */
@@ -237,7 +240,10 @@ void htable_attach(hat_t *hat, uintptr_t base, level_t level, htable_t *parent, 
 /** Reclaim callback of the htable cache: returns frames for good, cached tables first, then empty, then live ones. @lab{7} */
 void htable_reap(void *arg);
 
-/** @name Statistics (DEBUG), all bumped atomically @{ */
+/**
+ * @name Statistics (DEBUG), all bumped atomically
+ * @{
+ */
 struct hatstats {
 	volatile ulong_t hs_reap_attempts, hs_reaped, hs_steals, hs_ptable_allocs, hs_ptable_frees;
 	volatile ulong_t hs_htable_rgets, hs_htable_rputs, hs_htable_shared, hs_htable_unshared;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Clear many entries at once that no MMU can reach. */
+/**
+ * @file
+ * @brief Clear many entries at once that no MMU can reach.
+ */
 #include <hat/x86pte.h>
 #include <sys/atomic.h>
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Programs (32-bit): number in eax, arguments in ebx, ecx, edx. */
+/**
+ * @file
+ * @brief Programs (32-bit): number in eax, arguments in ebx, ecx, edx.
+ */
 #include <sys/md_user.h>
 
 bool

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief The tour: a few address spaces worth looking at, with a checkpoint at each. */
+/**
+ * @file
+ * @brief The tour: a few address spaces worth looking at, with a checkpoint at each.
+ */
 #ifndef KERN_TOUR_H
 #define KERN_TOUR_H
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief One misdeed, named by the argument. Whoever comes back from it says so; "pointers" is expected to. */
+/**
+ * @file
+ * @brief One misdeed, named by the argument. Whoever comes back from it says so; "pointers" is expected to.
+ */
 #include <user.h>
 #include <sys/syscall.h>
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Becomes another program again and again: the argument counts down, the width changes where there are two. */
+/**
+ * @file
+ * @brief Becomes another program again and again: the argument counts down, the width changes where there are two.
+ */
 #include <user.h>
 
 static char dirty[8192];

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief A matrix product whose three matrices are as far from each other as addresses can be. */
+/**
+ * @file
+ * @brief A matrix product whose three matrices are as far from each other as addresses can be.
+ */
 #include <user.h>
 
 #define N	48

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief One megabyte of numbers, sorted; the checksum knows their order. */
+/**
+ * @file
+ * @brief One megabyte of numbers, sorted; the checksum knows their order.
+ */
 #include <user.h>
 
 #define N	(1u << 18)

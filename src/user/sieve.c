@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Sum of the primes below 8192, with 32 flags to a page and one page in each 2 MiB: a page table for each. */
+/**
+ * @file
+ * @brief Sum of the primes below 8192, with 32 flags to a page and one page in each 2 MiB: a page table for each.
+ */
 #include <user.h>
 
 #define N	8192u

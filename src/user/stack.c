@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Recursion over a megabyte of stack, and back, finding every frame as it was left. */
+/**
+ * @file
+ * @brief Recursion over a megabyte of stack, and back, finding every frame as it was left.
+ */
 #include <user.h>
 
 #define DEPTH	2000

@@ -14,7 +14,10 @@
 #define PROT_WRITE	2
 #define PROT_EXEC	4
 
-/** @name System calls, see sys/syscall.h. -1: refused. @{ */
+/**
+ * @name System calls, see sys/syscall.h. -1: refused.
+ * @{
+ */
 void exit(int status) NORETURN;
 int fork(void);
 long write(const void *text, size_t len);

@@ -11,7 +11,10 @@
 struct as;
 struct page;
 
-/** @name Translations. The space's a_lock is held (or nobody else knows it yet). @{ */
+/**
+ * @name Translations. The space's a_lock is held (or nobody else knows it yet).
+ * @{
+ */
 /** Show a page; if it is shown there already, with these permissions from now on. */
 void as_hat_load(struct as *as, uintptr_t va, struct page *pp, uint_t prot);
 /** Forget what is shown in a range; when this returns no CPU can reach those pages through it. */
@@ -25,7 +28,10 @@ void as_hat_protect(struct as *as, uintptr_t va, size_t len, uint_t prot);
 /** Does the hole of addresses that do not exist touch [va, va + len)? len > 0, the range does not wrap. */
 bool as_hat_in_hole(uintptr_t va, size_t len);
 
-/** @name Contents of frames that need not be mapped. Callable with mutexes held; never sleep. @{ */
+/**
+ * @name Contents of frames that need not be mapped. Callable with mutexes held; never sleep.
+ * @{
+ */
 void frame_read(pfn_t pfn, uint_t off, void *buf, size_t n);
 void frame_write(pfn_t pfn, uint_t off, const void *buf, size_t n);
 void frame_zero(pfn_t pfn, uint_t off, size_t n);

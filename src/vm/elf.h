@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Programs as ELF files, 32- and 64-bit [ELF 1.2, gABI 4.1]. */
+/**
+ * @file
+ * @brief Programs as ELF files, 32- and 64-bit [ELF 1.2, gABI 4.1].
+ */
 #ifndef VM_ELF_H
 #define VM_ELF_H
 

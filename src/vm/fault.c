@@ -12,7 +12,10 @@
 #include <vm/as.h>
 #include <vm/process.h>
 
-/** @name Error code [SDM3 4.7] @{ */
+/**
+ * @name Error code [SDM3 4.7]
+ * @{
+ */
 #define PF_PRESENT	0x01
 #define PF_WRITE	0x02
 #define PF_RESERVED	0x08

@@ -15,7 +15,10 @@ struct as;
 #define HTABLE_WALK_TO_END	UINTPTR_MAX	/**< "no upper limit" */
 #define DEMAP_ALL_ADDR		UINTPTR_MAX	/**< "the whole TLB" */
 
-/** @name Attributes: protection bits and others @{ */
+/**
+ * @name Attributes: protection bits and others
+ * @{
+ */
 #define PROT_READ	0x1
 #define PROT_WRITE	0x2
 #define PROT_EXEC	0x4
@@ -32,7 +35,10 @@ struct as;
 #define HAT_PLAT_NOCACHE	0x100000
 /** @} */
 
-/** @name Load flags @{ */
+/**
+ * @name Load flags
+ * @{
+ */
 #define HAT_LOAD		0x000
 #define HAT_LOAD_LOCK		0x001
 #define HAT_LOAD_ADV		0x004
@@ -45,7 +51,10 @@ struct as;
 #define HAT_LOAD_TEXT		0x400
 /** @} */
 
-/** @name Unload flags @{ */
+/**
+ * @name Unload flags
+ * @{
+ */
 #define HAT_UNLOAD		0x00
 #define HAT_UNLOAD_NOSYNC	0x02
 #define HAT_UNLOAD_UNLOCK	0x04
@@ -53,7 +62,10 @@ struct as;
 #define HAT_UNLOAD_UNMAP	0x10
 /** @} */
 
-/** @name Sync flags @{ */
+/**
+ * @name Sync flags
+ * @{
+ */
 #define HAT_SYNC_DONTZERO	0x00
 #define HAT_SYNC_ZERORM		0x01	/**< clear accessed and dirty in the entries */
 #define HAT_SYNC_STOPON_REF	0x02	/**< the page is known to be accessed: enough */
@@ -62,7 +74,10 @@ struct as;
 #define HAT_SHARED_MANY		8
 /** @} */
 
-/** @name hat_pageunload() @{ */
+/**
+ * @name hat_pageunload()
+ * @{
+ */
 #define HAT_ADV_PGUNLOAD	0
 #define HAT_FORCE_PGUNLOAD	1
 /** @} */
@@ -91,7 +106,10 @@ void hat_free_start(hat_t *hat);
 /** Give everything back. No CPU runs it. */
 void hat_free_end(hat_t *hat);
 
-/** @name No work on this machine @{ */
+/**
+ * @name No work on this machine
+ * @{
+ */
 int hat_dup(hat_t *from, hat_t *to, uintptr_t va, size_t len, uint_t flags);
 void hat_swapin(hat_t *hat);
 void hat_map(hat_t *hat, uintptr_t va, size_t len, uint_t flags);
@@ -134,7 +152,10 @@ void hat_unload_callback(hat_t *hat, uintptr_t va, size_t len, uint_t flags, hat
 void hat_sync(hat_t *hat, uintptr_t va, size_t len, uint_t flags);
 /** Protection and HAT_NOSYNC of a mapping. @return 0; -1: nothing is mapped there */
 int hat_getattr(hat_t *hat, uintptr_t va, uint_t *attrp);
-/** @name Change PROT_WRITE, PROT_EXEC, HAT_NOSYNC of all recorded mappings: add, remove, make equal; protection only @{ */
+/**
+ * @name Change PROT_WRITE, PROT_EXEC, HAT_NOSYNC of all recorded mappings: add, remove, make equal; protection only
+ * @{
+ */
 void hat_setattr(hat_t *hat, uintptr_t va, size_t len, uint_t attr);
 void hat_clrattr(hat_t *hat, uintptr_t va, size_t len, uint_t attr);
 void hat_chgattr(hat_t *hat, uintptr_t va, size_t len, uint_t attr);
@@ -147,7 +168,10 @@ long hat_getpagesize(hat_t *hat, uintptr_t va);	/**< bytes of the page mapped at
 int hat_probe(hat_t *hat, uintptr_t va);		/**< 1: something is mapped there */
 size_t hat_get_mapped_size(hat_t *hat);		/**< bytes mapped, through shared tables too */
 
-/** @name All mappings of one page @{ */
+/**
+ * @name All mappings of one page
+ * @{
+ */
 /** Remove them, of every size that contains the page. The page is exclusive-locked. @return 0 */
 int hat_pageunload(struct page *pp, uint_t force);
 /** Collect accessed and dirty in the page. @return P_REF, P_MOD of it. @param flags HAT_SYNC_* */
@@ -176,7 +200,10 @@ void hat_unshare(hat_t *hat, uintptr_t va, size_t len, uint_t szc);
 /** Asked by both: is this a segment whose pages come and go (then large tables are not shared)? Weak default: no. */
 bool as_pageable(struct as *as, uintptr_t va);
 
-/** @name CPU-private slots: a kernel page whose entry is stored to without locks @{ */
+/**
+ * @name CPU-private slots: a kernel page whose entry is stored to without locks
+ * @{
+ */
 /** Reserve the slot of a kernel address. @return physical address of its entry. Panics when it is in use (facts: address, entry) */
 paddr_t hat_mempte_setup(uintptr_t va);
 /** Point it at a frame, for this CPU. Preemption is off. */

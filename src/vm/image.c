@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief GRUB's modules as files. */
+/**
+ * @file
+ * @brief GRUB's modules as files.
+ */
 #include <sys/bootinfo.h>
 #include <sys/mutex.h>
 #include <sys/string.h>

@@ -35,7 +35,10 @@ enum { PAGE_FREE, PAGE_BOOT, PAGE_KERNEL, PAGE_USER, PAGE_TABLE };
 #define PAGE_SORTED	0x1	/**< its owner keeps dirty pages sorted: a page that becomes clean must fault on its next write */
 #define PAGE_LOST	0x2	/**< the checker's: belonged to a hat that was given up */
 
-/** @name Memory counts; may be read without locks @{ */
+/**
+ * @name Memory counts; may be read without locks
+ * @{
+ */
 extern volatile ulong_t freemem;	/**< free pages */
 extern ulong_t throttlefree;		/**< ordinary requests stop here */
 extern ulong_t physmem;			/**< pages in all */

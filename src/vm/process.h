@@ -45,7 +45,10 @@ void proc_for_each_as(void (*fn)(struct as *));
 /** Processes that exist, ended ones included. */
 uint_t proc_count(void);
 
-/** @name For the running process @{ */
+/**
+ * @name For the running process
+ * @{
+ */
 /** The process that the running thread belongs to, or NULL. */
 struct process *proc_current(void);
 /** End it: its space goes with its last thread, the rest when its parent waits. */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Segments: the list, and where the contents of a page come from. */
+/**
+ * @file
+ * @brief Segments: the list, and where the contents of a page come from.
+ */
 #include <sys/debug.h>
 #include <sys/kmem.h>
 #include <vm/as.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Kernel mappings of memory and devices; segkmem_alloc() and segkmem_free() are declared in sys/vmem.h. */
+/**
+ * @file
+ * @brief Kernel mappings of memory and devices; segkmem_alloc() and segkmem_free() are declared in sys/vmem.h.
+ */
 #ifndef VM_SEGKMEM_H
 #define VM_SEGKMEM_H
 

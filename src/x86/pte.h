@@ -32,7 +32,10 @@ typedef uint32_t x86pte32_t;	/**< in-memory form without PAE */
 #define PT_FLAGBITS	0xfffull
 #define PT_PTPBITS	(PT_VALID | PT_WRITABLE | PT_USER | PT_REF)	/**< of a link: allow all, never written by the MMU */
 
-/** @name Values of PT_SOFTWARE. Each implies the properties of the smaller ones (spec 5.3). @{ */
+/**
+ * @name Values of PT_SOFTWARE. Each implies the properties of the smaller ones (spec 5.3).
+ * @{
+ */
 #define PT_NOSYNC	0x200ull	/**< mapping recorded, accessed and dirty not collected */
 #define PT_NOCONSIST	0x400ull	/**< mapping not recorded either */
 #define PT_FOREIGN	0x600ull	/**< not our frame (hypervisor flavour) */

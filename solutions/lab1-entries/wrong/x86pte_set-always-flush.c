@@ -1,6 +1,9 @@
 /* notices: set-new */
 /* SPDX-License-Identifier: ISC */
-/** @file @brief A plausible mistake: every change is followed by a cross-call, also when no TLB can know the entry. */
+/**
+ * @file
+ * @brief A plausible mistake: every change is followed by a cross-call, also when no TLB can know the entry.
+ */
 #include <hat/x86pte.h>
 #include <x86/cpufunc.h>
 

@@ -1,6 +1,9 @@
 /* notices: set-mapped */
 /* SPDX-License-Identifier: ISC */
-/** @file @brief A plausible mistake: the table is mapped in although the caller has done that: on i386 the window is taken twice. */
+/**
+ * @file
+ * @brief A plausible mistake: the table is mapped in although the caller has done that: on i386 the window is taken twice.
+ */
 #include <hat/x86pte.h>
 #include <x86/cpufunc.h>
 

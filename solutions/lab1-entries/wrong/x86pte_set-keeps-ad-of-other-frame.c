@@ -1,6 +1,9 @@
 /* notices: set-moves, set-flush */
 /* SPDX-License-Identifier: ISC */
-/** @file @brief A plausible mistake: accessed and dirty are inherited from a page that is not mapped here any more. */
+/**
+ * @file
+ * @brief A plausible mistake: accessed and dirty are inherited from a page that is not mapped here any more.
+ */
 #include <hat/x86pte.h>
 #include <x86/cpufunc.h>
 

@@ -1,6 +1,9 @@
 /* notices: set-keeps, set-same */
 /* SPDX-License-Identifier: ISC */
-/** @file @brief A plausible mistake: what the MMU has noted about the page is forgotten when only its permissions change. */
+/**
+ * @file
+ * @brief A plausible mistake: what the MMU has noted about the page is forgotten when only its permissions change.
+ */
 #include <hat/x86pte.h>
 #include <x86/cpufunc.h>
 

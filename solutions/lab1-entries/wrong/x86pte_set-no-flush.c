@@ -1,6 +1,9 @@
 /* notices: set-flush, set-stale */
 /* SPDX-License-Identifier: ISC */
-/** @file @brief A plausible mistake: the entry is changed, and nobody tells the TLBs. */
+/**
+ * @file
+ * @brief A plausible mistake: the entry is changed, and nobody tells the TLBs.
+ */
 #include <hat/x86pte.h>
 #include <x86/cpufunc.h>
 

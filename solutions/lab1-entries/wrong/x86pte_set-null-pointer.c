@@ -1,6 +1,9 @@
 /* notices: set-new */
 /* SPDX-License-Identifier: ISC */
-/** @file @brief A plausible mistake: the pointer of a caller who has none is used. */
+/**
+ * @file
+ * @brief A plausible mistake: the pointer of a caller who has none is used.
+ */
 #include <hat/x86pte.h>
 #include <x86/cpufunc.h>
 

@@ -1,6 +1,9 @@
 /* notices: set-link */
 /* SPDX-License-Identifier: ISC */
-/** @file @brief A plausible mistake: a link in the way of a large page is overwritten, and the table under it is lost. */
+/**
+ * @file
+ * @brief A plausible mistake: a link in the way of a large page is overwritten, and the table under it is lost.
+ */
 #include <hat/x86pte.h>
 #include <x86/cpufunc.h>
 

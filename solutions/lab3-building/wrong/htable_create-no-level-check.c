@@ -1,6 +1,9 @@
 /* notices: create-level */
 /* SPDX-License-Identifier: ISC */
-/** @file @brief A plausible mistake: a level that does not exist is not refused. */
+/**
+ * @file
+ * @brief A plausible mistake: a level that does not exist is not refused.
+ */
 #include <hat/htable_impl.h>
 
 /** Link a new table into its parent, then let it be found: in this order, under its own lock. */

@@ -1,6 +1,9 @@
 /* notices: create-path */
 /* SPDX-License-Identifier: ISC */
-/** @file @brief A plausible mistake: the new table can be found, but the hardware never hears of it. */
+/**
+ * @file
+ * @brief A plausible mistake: the new table can be found, but the hardware never hears of it.
+ */
 #include <hat/htable_impl.h>
 
 /** Link a new table into its parent, then let it be found: in this order, under its own lock. */

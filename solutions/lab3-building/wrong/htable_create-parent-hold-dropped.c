@@ -1,6 +1,9 @@
 /* notices: create-path */
 /* SPDX-License-Identifier: ISC */
-/** @file @brief A plausible mistake: the hold on the parent is given back although the new child owns it now. */
+/**
+ * @file
+ * @brief A plausible mistake: the hold on the parent is given back although the new child owns it now.
+ */
 #include <hat/htable_impl.h>
 
 /** Link a new table into its parent, then let it be found: in this order, under its own lock. */

@@ -1,6 +1,9 @@
 /* notices: create-again, create-sibling, create-anywhere */
 /* SPDX-License-Identifier: ISC */
-/** @file @brief A plausible mistake: the hold on the parent is kept although the child that was found has one of its own. */
+/**
+ * @file
+ * @brief A plausible mistake: the hold on the parent is kept although the child that was found has one of its own.
+ */
 #include <hat/htable_impl.h>
 
 /** Link a new table into its parent, then let it be found: in this order, under its own lock. */

@@ -1,6 +1,9 @@
 /* notices: create-path */
 /* SPDX-License-Identifier: ISC */
-/** @file @brief A plausible mistake: the base is rounded to what one entry maps, not to what the table covers. */
+/**
+ * @file
+ * @brief A plausible mistake: the base is rounded to what one entry maps, not to what the table covers.
+ */
 #include <hat/htable_impl.h>
 
 /** Link a new table into its parent, then let it be found: in this order, under its own lock. */

@@ -1,6 +1,9 @@
 /* notices: attach-holds */
 /* SPDX-License-Identifier: ISC */
-/** @file @brief A plausible mistake: the initial hold is kept on every table, also on those that only map addresses below the kernel. */
+/**
+ * @file
+ * @brief A plausible mistake: the initial hold is kept on every table, also on those that only map addresses below the kernel.
+ */
 #include <hat/htable_impl.h>
 #include <vm/page.h>
 

@@ -1,6 +1,9 @@
 /* notices: attach-bad-link */
 /* SPDX-License-Identifier: ISC */
-/** @file @brief A plausible mistake: links are adopted as they are. */
+/**
+ * @file
+ * @brief A plausible mistake: links are adopted as they are.
+ */
 #include <hat/htable_impl.h>
 #include <vm/page.h>
 

@@ -1,6 +1,9 @@
 /* notices: attach-tree */
 /* SPDX-License-Identifier: ISC */
-/** @file @brief A plausible mistake: the frames are described, but still belong to boot. */
+/**
+ * @file
+ * @brief A plausible mistake: the frames are described, but still belong to boot.
+ */
 #include <hat/htable_impl.h>
 #include <vm/page.h>
 

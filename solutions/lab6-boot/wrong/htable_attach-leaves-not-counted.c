@@ -1,6 +1,9 @@
 /* notices: attach-counts */
 /* SPDX-License-Identifier: ISC */
-/** @file @brief A plausible mistake: leaves that boot made are not counted in hat_pages_mapped. */
+/**
+ * @file
+ * @brief A plausible mistake: leaves that boot made are not counted in hat_pages_mapped.
+ */
 #include <hat/htable_impl.h>
 #include <vm/page.h>
 

@@ -1,6 +1,9 @@
 /* notices: attach-tree */
 /* SPDX-License-Identifier: ISC */
-/** @file @brief A plausible mistake: the frame number is taken for an address that can be read. */
+/**
+ * @file
+ * @brief A plausible mistake: the frame number is taken for an address that can be read.
+ */
 #include <hat/htable_impl.h>
 #include <vm/page.h>
 

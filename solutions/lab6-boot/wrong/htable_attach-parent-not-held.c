@@ -1,6 +1,9 @@
 /* notices: attach-holds */
 /* SPDX-License-Identifier: ISC */
-/** @file @brief A plausible mistake: a child does not hold its parent. */
+/**
+ * @file
+ * @brief A plausible mistake: a child does not hold its parent.
+ */
 #include <hat/htable_impl.h>
 #include <vm/page.h>
 

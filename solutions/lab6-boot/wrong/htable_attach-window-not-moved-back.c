@@ -1,6 +1,9 @@
 /* notices: attach-tree */
 /* SPDX-License-Identifier: ISC */
-/** @file @brief A plausible mistake: after the tables below, the window still shows one of them. */
+/**
+ * @file
+ * @brief A plausible mistake: after the tables below, the window still shows one of them.
+ */
 #include <hat/htable_impl.h>
 #include <vm/page.h>
 

@@ -40,7 +40,10 @@ static struct {
 	htable_t	*large;		/**< the table with the large leaf, or NULL */
 } v;
 
-/** @name Raw entries @{ */
+/**
+ * @name Raw entries
+ * @{
+ */
 static paddr_t
 entry_pa(const htable_t *ht, uint_t i)
 {
@@ -136,7 +139,10 @@ free_slot(void)
 	return (low_slot() + 5);
 }
 
-/** @name Structure @{ */
+/**
+ * @name Structure
+ * @{
+ */
 static void dmg_hash_array(void) { v.hat->hat_ht_hash = NULL; }
 static void dmg_prev(void) { last_of_chain()->ht_prev = v.mid; }
 static void dmg_cycle(void) { last_of_chain()->ht_next = last_of_chain(); }
@@ -184,7 +190,10 @@ dmg_gone(void)
 }
 /** @} */
 
-/** @name Links @{ */
+/**
+ * @name Links
+ * @{
+ */
 static void dmg_link(void) { put(v.mid, low_slot(), raw(v.mid, low_slot()) & ~PT_USER); }
 static void dmg_link_lost(void) { put(v.mid, low_slot(), 0); }
 static void dmg_link_stray(void) { put(v.mid, free_slot(), MAKEPTP(v.low->ht_pfn, 0)); }
@@ -223,7 +232,10 @@ dmg_copied(void)
 }
 /** @} */
 
-/** @name Counts @{ */
+/**
+ * @name Counts
+ * @{
+ */
 static void dmg_valid(void) { v.low->ht_valid_cnt++; }
 static void dmg_negative(void) { v.low->ht_valid_cnt = -1; }
 static void dmg_shared(void) { v.low->ht_flags = HTABLE_SHARED_PFN, v.low->ht_valid_cnt = 0; }
@@ -239,7 +251,10 @@ static void dmg_object(void) { (void)kmem_cache_alloc(htable_cache, KM_SLEEP); }
 static void dmg_sharing(void) { hatstat.hs_htable_shared++; }
 /** @} */
 
-/** @name Frames and leaves @{ */
+/**
+ * @name Frames and leaves
+ * @{
+ */
 static void dmg_no_frame(void) { v.low->ht_pfn = mmu.highest_pfn; }
 static void dmg_same_frame(void) { make_empty()->ht_busy--, v.empty->ht_pfn = v.low->ht_pfn; }
 static void dmg_page_lock(void) { page_numtopp_nolock(v.low->ht_pfn)->p_selock = 0; }
@@ -262,7 +277,10 @@ dmg_user(void)
 }
 /** @} */
 
-/** @name Mapping lists @{ */
+/**
+ * @name Mapping lists
+ * @{
+ */
 static page_t *
 victim_page(void)
 {
@@ -302,7 +320,10 @@ dmg_maps_table(void)
 }
 /** @} */
 
-/** @name CPUs @{ */
+/**
+ * @name CPUs
+ * @{
+ */
 static void dmg_cpus(void) { v.hat->hat_cpus = 1; }
 static void dmg_preempt(void) { kpreempt_disable(); }
 static void dmg_online(void) { khat_cpuset |= CPUSET(NCPU - 1); }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief 64-bit programs: system calls, and addresses worth trying. */
+/**
+ * @file
+ * @brief 64-bit programs: system calls, and addresses worth trying.
+ */
 #ifndef USER_ARCH_H
 #define USER_ARCH_H
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief System calls. */
+/**
+ * @file
+ * @brief System calls.
+ */
 #include <user.h>
 #include <sys/syscall.h>
 

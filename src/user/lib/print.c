@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/** @file @brief Printing, last words, numbers, memory. */
+/**
+ * @file
+ * @brief Printing, last words, numbers, memory.
+ */
 #include <user.h>
 
 #define LINE	120
