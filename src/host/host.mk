@@ -4,7 +4,8 @@
 #
 #   FLAVOR=i386|amd64   which kernel; the result is build/host-$(FLAVOR)/unit
 #   IMAGE=name          a directory of its own, build/host-$(FLAVOR)-name
-#   UNITS="f=path ..."  other files for the units named, as in kernel.mk, or for files of src/hat; give the program a PROGRAM= of its own then
+#   UNITS="f=path ..."  other files for the units named, as in kernel.mk, or for files of src/hat; give the program
+#                       a PROGRAM= of its own then
 #   SANITIZE=           without AddressSanitizer and UBSan
 #   KERNELBASE=0x...    i386 only
 #   CC, WERROR, DEBUG   as in kernel.mk

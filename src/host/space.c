@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /**
  * @file
- * @brief An address space goes as as_free() lets it go: what is mapped is unloaded, so that no page remembers a table that is gone.
+ * @brief An address space goes as as_free() lets it go: unloaded first, so that no page remembers a table that is gone.
  */
 #include <host/host.h>
 #include <hat/hat_impl.h>

@@ -718,7 +718,8 @@ test_history(void)
 	compare_all();
 	expect_same(before, count());
 	expect_unmapped();
-	printf("history: %lu steps, %lu pages stolen, %lu loaded again, %llu walks, %llu from the TLB, %llu too weak, %llu windows moved, %lu shootdowns put off\n", step,
+	printf("history: %lu steps, %lu pages stolen, %lu loaded again, %llu walks, %llu from the TLB, %llu too weak, "
+	    "%llu windows moved, %lu shootdowns put off\n", step,
 	    stolen, returned,
 	    (unsigned long long)mmu_walks, (unsigned long long)mmu_hits, (unsigned long long)mmu_weaker,
 	    (unsigned long long)mmu_window_moves, hatstat.hs_tlb_inval_delayed);
