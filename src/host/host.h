@@ -47,6 +47,11 @@ void host_sound(const char *when);
 /** CPUs told to flush when they wake. */
 cpuset_t host_exempt(void);
 
+/** Unload all that a user has; nothing of it is locked. */
+void host_unload_user(hat_t *hat);
+/** The same at its end, and then the hat goes. No CPU runs it. */
+void host_free_space(hat_t *hat);
+
 /** @name The tests: return when all is well, panic otherwise @{ */
 void test_boot(void);
 void test_pure(void);

@@ -4,7 +4,8 @@
 #
 #   FLAVOR=i386|amd64   which kernel; the result is build/host-$(FLAVOR)/unit
 #   IMAGE=name          a directory of its own, build/host-$(FLAVOR)-name
-#   UNITS="f=path ..."  other files for the units named, as in kernel.mk; give the program a PROGRAM= of its own then
+#   UNITS="f=path ..."  other files for the units named, as in kernel.mk, or for files of src/hat; give the program
+#                       a PROGRAM= of its own then
 #   SANITIZE=           without AddressSanitizer and UBSan
 #   KERNELBASE=0x...    i386 only
 #   CC, WERROR, DEBUG   as in kernel.mk
@@ -36,10 +37,12 @@ OUTSIDE	:= -std=gnu11 -O2 -g -fno-omit-frame-pointer -fno-pic -Wall -Wextra $(WE
 	-DFLAVOR='"$(FLAVOR)"'
 
 # What is compiled unchanged.
-KERNEL	:= $(wildcard src/hat/*.c src/$(FLAVOR)/bootwords.c) src/$(FLAVOR)/hat_md.c src/x86/features.c src/vm/page.c src/kern/tunable.c \
+instead	= $(patsubst $(basename $(notdir $1))=%,%,$(filter $(basename $(notdir $1))=%,$(UNITS)))
+HAT	:= $(foreach f,$(wildcard src/hat/*.c),$(or $(call instead,$f),$f))
+KERNEL	:= $(HAT) $(wildcard src/$(FLAVOR)/bootwords.c) src/$(FLAVOR)/hat_md.c src/x86/features.c src/vm/page.c src/kern/tunable.c \
 	src/check/walk.c src/check/invariants.c $(wildcard src/check/inv_*.c)
 UNIT_FILES := $(shell awk '!/^\#/ && NF { print $$1 "/" $$2 ".c" }' src/hat/units | sort -u)
-UNIT_SRCS := $(foreach u,$(UNIT_FILES),$(or $(patsubst $(basename $(notdir $u))=%,%,$(filter $(basename $(notdir $u))=%,$(UNITS))),solutions/$u))
+UNIT_SRCS := $(foreach u,$(UNIT_FILES),$(or $(call instead,$u),solutions/$u))
 OUT	:= src/host/machine.c src/host/main.c
 IN	:= $(filter-out $(OUT),$(wildcard src/host/*.c)) $(KERNEL) $(sort $(UNIT_SRCS))
 

@@ -123,6 +123,21 @@ model_leaf(const struct model_region *r, uint_t i)
 	return (&r->page[i & -model_units(r, r->page[i].level)]);
 }
 
+uint_t
+model_unmap(struct model *m, struct model_region *r, uint_t i)
+{
+	level_t level = r->page[i].level;
+	uint_t n;
+
+	if (level < 0)
+		return (i + 1);
+	n = model_units(r, level);
+	m->leaves -= LEVEL_SHIFT(level) < r->shift ? 1ul << (r->shift - LEVEL_SHIFT(level)) : 1;
+	for (uint_t k = i; k < i + n; k++)
+		r->page[k] = (struct model_page){ .level = -1 };
+	return (i + n);
+}
+
 /** Under each slot of a kernel range there is a table for ever (spec 1.5), which is in the way of a leaf as large as the slot. */
 static level_t
 highest_level(const struct model *m, uintptr_t va)

@@ -58,8 +58,20 @@ uint_t model_units(const struct model_region *r, level_t level);
 level_t model_level(const struct model *m, uintptr_t va, pfn_t pfn, size_t len);
 /** Is access allowed by what was asked for? @param how MMU_* */
 bool model_allows(const struct model *m, const struct model_page *p, uint_t how);
+/** The leaf that maps unit i is gone. @return the first unit after it */
+uint_t model_unmap(struct model *m, struct model_region *r, uint_t i);
 /** Compare with the tables, entry by entry, and with htable_walk(). Panics when they differ. */
 void model_compare(struct model *m);
+
+/** Is told each page that was stolen, and what it was. */
+typedef void theft_func_t(struct model *m, uintptr_t va, const struct model_page *was);
+/**
+ * Tables may have been stolen in this step: find out which of a user's pages are gone, forget them, and panic where they may
+ * not be, or left something behind. The p_nrm of all pages was 0 before the step.
+ * @param va,len  what this step has loaded itself; len 0: nothing
+ * @return        how many are gone
+ */
+uint_t theft_judge(struct model *m, uintptr_t va, size_t len, theft_func_t *func);
 
 static inline uintptr_t
 model_va(const struct model_region *r, uint_t i)

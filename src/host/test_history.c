@@ -43,6 +43,11 @@ static struct model spaces[SPACES], kernel;
 static pfn_t small[SMALL], chunk[CHUNKS];
 static struct op recent[RECENT];
 static ulong_t step, done[16];
+static bool scarce;			/* memory fails on purpose: tables may be stolen in any step */
+static bool reaping;			/* this step has asked for it */
+static ulong_t thefts;			/* hunts for tables up to the last step */
+static ulong_t stolen, returned;	/* pages */
+static struct { hat_t *hat; struct model *m; uintptr_t va; struct model_page was; } lost; /* one that was stolen lately */
 static uint64_t random_state;
 
 /* ------------------------------------------------------------------ chance and memory of what was done */
@@ -179,22 +184,6 @@ model_map(struct model *m, struct model_region *r, uint_t i, const struct model_
 		r->page[k].pfn = pfn;
 	}
 	m->leaves += LEVEL_SHIFT(what->level) < r->shift ? 1ul << (r->shift - LEVEL_SHIFT(what->level)) : 1;
-}
-
-/** The leaf that maps unit i is gone. @return the first unit after it */
-static uint_t
-model_unmap(struct model *m, struct model_region *r, uint_t i)
-{
-	level_t level = r->page[i].level;
-	uint_t n;
-
-	if (level < 0)
-		return (i + 1);
-	n = model_units(r, level);
-	m->leaves -= LEVEL_SHIFT(level) < r->shift ? 1ul << (r->shift - LEVEL_SHIFT(level)) : 1;
-	for (uint_t k = i; k < i + n; k++)
-		r->page[k] = (struct model_page){ .level = -1 };
-	return (i + n);
 }
 
 static bool
@@ -339,7 +328,7 @@ do_unload(void)
 	htable_dont_cache = 0;
 }
 
-/** Everything a user has, in one call that crosses the hole. */
+/** Everything a user has. */
 static void
 do_unload_all(void)
 {
@@ -352,8 +341,9 @@ do_unload_all(void)
 			if (m->region[k].page[i].locked)
 				return;
 	tell("unload", m, 0, (size_t)model_end(m), 0, 0, HAT_UNLOAD);
-	hat_unload(m->hat, 0, (size_t)model_end(m), HAT_UNLOAD);
+	host_unload_user(m->hat);
 	model_clear(m);
+	expect(mmu_verify(host_exempt()) == 0, "translations are left behind");
 }
 
 /** What an access through the pretend MMU does must be what the model says. */
@@ -422,6 +412,15 @@ do_alloc(void)
 	m->used = true;
 }
 
+static void
+unlock_all(struct model *m)
+{
+	for (uint_t k = 0; k < m->nregions; k++)
+		for (uint_t i = 0; i < m->region[k].n; i++)
+			if (m->region[k].page[i].locked)
+				hat_unlock(m->hat, model_va(&m->region[k], i), PAGESIZE);
+}
+
 /** All CPUs leave it, then it goes with everything that it has. */
 static void
 free_space(struct model *m)
@@ -434,8 +433,8 @@ free_space(struct model *m)
 			hat_setup(NULL);
 	}
 	host_on(me);
-	hat_free_start(m->hat);
-	hat_free_end(m->hat);
+	unlock_all(m);
+	host_free_space(m->hat);
 	m->used = false;
 	m->hat = NULL;
 }
@@ -451,6 +450,77 @@ do_free(void)
 	free_space(m);
 }
 
+/* ------------------------------------------------------------------ thieves */
+
+/** Nothing is known of any page: what a thief finds in a table he must put there. */
+static void
+clear_bits(void)
+{
+	for (uint_t i = 0; i < SMALL; i++)
+		page_numtopp_nolock(small[i])->p_nrm = 0;
+	for (uint_t i = 0; i < CHUNKS; i++)
+		for (page_t *pp = page_numtopp_nolock(chunk[i]), *end = pp + LARGE_UNITS; pp < end; pp++)
+			pp->p_nrm = 0;
+}
+
+static void
+note_lost(struct model *m, uintptr_t va, const struct model_page *was)
+{
+	if (lost.m != NULL && !chance(20))
+		return;
+	lost.hat = m->hat;
+	lost.m = m;
+	lost.va = va;
+	lost.was = *was;
+}
+
+/** After a step: was there a thief? Then the model must learn what he took. */
+static void
+look_for_thieves(void)
+{
+	const struct op *p = &recent[step % RECENT];
+	ulong_t now = hatstat.hs_steals + hatstat.hs_reap_attempts;
+
+	if (now == thefts)
+		return;
+	expect(scarce || reaping, "tables are looked for that can be stolen, and memory is not short");
+	for (uint_t i = 0; i < SPACES; i++)
+		if (spaces[i].used)
+			stolen += theft_judge(&spaces[i], p->va, p->space == (int)i ? p->len : 0, note_lost);
+	expect(mmu_verify(host_exempt()) == 0, "P5 is broken");
+	thefts = now;
+	reaping = false;
+}
+
+/** What a fault does with a page that was stolen: load it again. */
+static void
+do_refault(void)
+{
+	struct model_region *r;
+	struct model_page *p;
+	paddr_t pa = 0;
+
+	if (lost.m == NULL || !lost.m->used || lost.m->hat != lost.hat)
+		return;
+	p = model_find(lost.m, lost.va, &r);
+	if (p == NULL || r->shift != PAGESHIFT || p->level >= 0)
+		return;
+	tell("refault", lost.m, lost.va, PAGESIZE, lost.was.pfn, lost.was.attr, HAT_LOAD);
+	hat_setup(lost.hat);
+	expect(mmu_access(lost.va, 0, &pa) != 0, "0x%lx is stolen and can be reached", lost.va);
+	if (lost.was.device)
+		hat_devload(lost.hat, lost.va, PAGESIZE, lost.was.pfn, lost.was.attr, HAT_LOAD);
+	else
+		hat_memload(lost.hat, lost.va, page_numtopp_nolock(lost.was.pfn), lost.was.attr, HAT_LOAD);
+	lost.was.ref = lost.was.mod = false;
+	model_map(lost.m, r, (uint_t)(p - r->page), &lost.was);
+	expect(mmu_access(lost.va, 0, &pa) == 0 && pa == pfn_to_pa(p->pfn), "0x%lx was loaded again and leads to 0x%llx", lost.va,
+	    (unsigned long long)pa);
+	p->ref = true;
+	lost.m = NULL;
+	returned++;
+}
+
 static void
 do_purge(void)
 {
@@ -458,6 +528,8 @@ do_purge(void)
 
 	if (chance(30)) {
 		tell("reap", NULL, 0, 0, 0, 0, 0);
+		clear_bits();
+		reaping = true;
 		htable_reap(NULL);
 	} else {
 		tell("purge", m, 0, 0, 0, 0, 0);
@@ -492,8 +564,8 @@ static const struct {
 	uint_t		weight;		/* in a thousand */
 	void		(*func)(void);
 } kinds[] = {
-	{ 420, do_touch }, { 240, do_load }, { 150, do_unload }, { 60, do_devload }, { 25, do_switch }, { 40, do_lookup },
-	{ 10, do_purge }, { 10, do_sleep }, { 24, do_wake }, { 16, do_alloc }, { 3, do_free }, { 2, do_unload_all },
+	{ 410, do_touch }, { 240, do_load }, { 150, do_unload }, { 60, do_devload }, { 25, do_switch }, { 40, do_lookup },
+	{ 10, do_purge }, { 10, do_sleep }, { 24, do_wake }, { 16, do_alloc }, { 3, do_free }, { 2, do_unload_all }, { 10, do_refault },
 };
 
 static void
@@ -502,10 +574,13 @@ one_step(void)
 	uint_t n = rnd(1000), k = 0;
 
 	choose_cpu();
+	if (scarce)
+		clear_bits();
 	while (n >= kinds[k].weight)
 		n -= kinds[k++].weight;
 	kinds[k].func();
 	done[k]++;
+	look_for_thieves();
 }
 
 /* ------------------------------------------------------------------ comparing all, and the end */
@@ -589,6 +664,17 @@ expect_same(struct counts a, struct counts b)
 	    (long)(b.free - a.free), (long)(a.avail - b.avail), (int)(b.tables - a.tables), b.objects - a.objects);
 }
 
+/** No page believes that it is mapped. */
+static void
+expect_unmapped(void)
+{
+	for (uint_t i = 0; i < SMALL; i++)
+		expect(hat_page_getshare(page_numtopp_nolock(small[i])) == 0, "page 0x%lx is still on a mapping list", small[i]);
+	for (uint_t i = 0; i < CHUNKS * LARGE_UNITS; i++)
+		expect(hat_page_getshare(page_numtopp_nolock(chunk[i / LARGE_UNITS] + i % LARGE_UNITS)) == 0,
+		    "page 0x%lx is still on a mapping list", chunk[i / LARGE_UNITS] + i % LARGE_UNITS);
+}
+
 static void
 run_steps(void)
 {
@@ -623,13 +709,18 @@ test_history(void)
 	before = count();
 	page_fail_after = fail_pages;
 	force_steal = fail_tables;
+	scarce = fail_pages != 0 || fail_tables != 0 || host_options->kmem_fail != 0;
+	thefts = hatstat.hs_steals + hatstat.hs_reap_attempts;
 	host_last_words = last_words;
 	run_steps();
 	compare_all();
 	give_back();
 	compare_all();
 	expect_same(before, count());
-	printf("history: %lu steps, %llu walks, %llu from the TLB, %llu too weak, %llu windows moved, %lu shootdowns put off\n", step,
+	expect_unmapped();
+	printf("history: %lu steps, %lu pages stolen, %lu loaded again, %llu walks, %llu from the TLB, %llu too weak, "
+	    "%llu windows moved, %lu shootdowns put off\n", step,
+	    stolen, returned,
 	    (unsigned long long)mmu_walks, (unsigned long long)mmu_hits, (unsigned long long)mmu_weaker,
 	    (unsigned long long)mmu_window_moves, hatstat.hs_tlb_inval_delayed);
 }

@@ -186,8 +186,7 @@ walk_ends(page_t *pp)
 	expect_walk(hat, (uintptr_t)canonical(edge), HTABLE_WALK_TO_END, want + 2, 2);
 	if (mmu.num_level == 4)
 		expect_walk(hat, mmu.hole_start + 0x12345000, HTABLE_WALK_TO_END, want + 2, 2);
-	hat_free_start(hat);
-	hat_free_end(hat);
+	host_free_space(hat);
 	expect_walk(kas_hat, UINTPTR_MAX & PAGEMASK, HTABLE_WALK_TO_END, NULL, 0);
 }
 
@@ -236,10 +235,9 @@ walk_race(page_t *pp)
 		host_between = race;
 		expect_walk(hat, at + 5 * PAGESIZE, HTABLE_WALK_TO_END, both + below, 2 - below);
 		expect(host_between == NULL, "the race did not happen");
-		hat_unload(hat, 0, userlimit, HAT_UNLOAD);
+		host_unload_user(hat);
 	}
-	hat_free_start(hat);
-	hat_free_end(hat);
+	host_free_space(hat);
 }
 
 /* ------------------------------------------------------------------ two windows */
@@ -268,8 +266,7 @@ copies(page_t *pp)
 	htable_free(to);
 	htable_release(t[0]);
 	htable_release(t[1]);
-	hat_free_start(hat);
-	hat_free_end(hat);
+	host_free_space(hat);
 }
 
 void

@@ -32,7 +32,16 @@ def test_host_list(flavor):
 @limit(300)
 def test_host_other_seed(flavor):
     """a history of this run's own seed"""
-    run(build(flavor), "--test", "history", "--seed", 1000 + seed(), "--steps", 100000, timeout=200)
+    text = run(build(flavor), "--test", "history", "--seed", 1000 + seed(), "--steps", 100000, timeout=200).stdout
+    assert re.search(r", [1-9]\d* pages stolen, [1-9]\d* loaded again", text), text
+
+
+@cases(*FLAVORS)
+@limit(300)
+def test_host_short_of_memory(flavor):
+    """a history of this run's own seed in which tables are stolen all the time"""
+    run(build(flavor), "--test", "history", "--seed", 1000 + seed(), "--steps", 50000, "--kmem-fail", 3,
+        "--args", "force_steal=2 page_fail_after=5", timeout=200)
 
 
 @limit(300)
@@ -42,7 +51,7 @@ def test_host_kernelbase():
     assert re.search(r"^i386: \d+ runs well, 0 not", text, re.M), text
 
 
-# A line of a unit, what becomes of it, and a word that must appear: each is caught, and the way to repeat it is told.
+# A line of a unit or of src/hat, what becomes of it, and a word that must appear: each is caught, and the way to repeat it is told.
 MISTAKES = (
     ("unlink-flush", "lab4-letting-go/unlink_ptp.c", "hat_tlb_inval(old->ht_hat,", "(void)(", "repeat it with"),
     ("inval-flush", "lab1-entries/x86pte_inval.c", "hat_tlb_inval(ht->ht_hat, va);", "(void)((uintptr_t)ht + va);", "P5: CPU"),
@@ -51,6 +60,10 @@ MISTAKES = (
     ("lost-dirty", "lab1-entries/x86pte_set.c", "(old & (PT_REF | PT_MOD))", "(old & 0)", "was lost"),
     ("lost-hold", "lab2-finding/htable_lookup.c", "ht->ht_busy++;", "(void)0;", "panic"),
     ("freed-chain", "lab4-letting-go/htable_chain_remove.c", "ht->ht_prev->ht_next = ht->ht_next;", "(void)0;", ""),
+    ("stolen-full", "lab7-running-out/htable_steal.c", "ht->ht_level == 0 ? threshold : 0", "threshold", ""),
+    ("stolen-flush", "src/hat/htable_cut.c", "0);\n\that_tlb_inval(ht->ht_hat, DEMAP_ALL_ADDR);", "0);", "P5: CPU"),
+    ("stolen-dirty", "src/hat/htable_cut.c", "HAT_UNLOAD, pte", "HAT_UNLOAD_NOSYNC, pte", "is stolen, and of its bits"),
+    ("stolen-half", "src/hat/htable_cut.c", "i < n && ours_alone", "i < n / 2 && ours_alone", "a part of the table"),
 )
 
 
@@ -59,8 +72,8 @@ MISTAKES = (
 def test_host_finds(mistake):
     """a planted mistake is found, in some mode, and the command that repeats it is printed"""
     name, path, old, new, words = mistake
-    unit = path.split("/")[1][:-2]
-    source = TOP / "solutions" / path
+    unit = path.split("/")[-1][:-2]
+    source = TOP / path if path.startswith("src/") else TOP / "solutions" / path
     text = source.read_text()
     assert old in text, "the mistake must be planted elsewhere now"
     wrong = TOP / "build" / "host-mistakes" / name / f"{unit}.c"
