@@ -52,7 +52,10 @@ void host_unload_user(hat_t *hat);
 /** The same at its end, and then the hat goes. No CPU runs it. */
 void host_free_space(hat_t *hat);
 
-/** @name The tests: return when all is well, panic otherwise @{ */
+/**
+ * @name The tests: return when all is well, panic otherwise
+ * @{
+ */
 void test_boot(void);
 void test_pure(void);
 void test_history(void);

@@ -24,7 +24,10 @@ struct machine_options {
 
 /* ------------------------------------------------------------------ provided outside */
 
-/** @name Physical memory: a file in memory, mapped whole where only the machine looks @{ */
+/**
+ * @name Physical memory: a file in memory, mapped whole where only the machine looks
+ * @{
+ */
 /** Make it. Also puts up the handler of segmentation faults. */
 void machine_init(unsigned long long bytes);
 /** Where a physical address stands, or 0: no memory there. Naturally aligned up to a page. */
@@ -33,14 +36,20 @@ void *machine_phys(unsigned long long pa);
 void machine_map_all(unsigned long va);
 /** @} */
 
-/** @name Pages of the host that stand for pages of the kernel's address space @{ */
+/**
+ * @name Pages of the host that stand for pages of the kernel's address space
+ * @{
+ */
 /** Keep [va, va + bytes) for windows: nothing can be reached there yet. */
 void machine_windows(unsigned long va, unsigned long bytes);
 /** Show the frame at `pa` in a window's page. @param access 0: nothing can be reached, 1: read, 2: read and write */
 void machine_window_set(unsigned long va, unsigned long long pa, int access);
 /** @} */
 
-/** @name Memory of the host, so that AddressSanitizer watches it @{ */
+/**
+ * @name Memory of the host, so that AddressSanitizer watches it
+ * @{
+ */
 void *machine_alloc(unsigned long size, unsigned long align);
 void machine_free(void *p);
 /** @} */

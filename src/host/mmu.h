@@ -11,7 +11,10 @@
 
 #include <x86/pte.h>
 
-/** @name What an access is, and how a fault tells why: the error code of a page fault [SDM3 4.7] @{ */
+/**
+ * @name What an access is, and how a fault tells why: the error code of a page fault [SDM3 4.7]
+ * @{
+ */
 #define MMU_PRESENT	0x01u	/**< faults only: there was an entry, it forbade the access */
 #define MMU_WRITE	0x02u
 #define MMU_USER	0x04u
@@ -44,7 +47,10 @@ uint_t mmu_verify_page(uint64_t va, ulong_t exempt);
 /** Translations remembered by all CPUs now. */
 uint_t mmu_remembered(void);
 
-/** @name Counters @{ */
+/**
+ * @name Counters
+ * @{
+ */
 extern uint64_t mmu_walks, mmu_hits, mmu_weaker, mmu_invlpgs, mmu_flushes, mmu_window_moves;
 /** @} */
 
