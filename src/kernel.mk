@@ -46,7 +46,7 @@ LDFLAGS_amd64	:= -m elf_x86_64
 
 CPPFLAGS := -nostdinc -Isrc -Isrc/$(FLAVOR) -I. $(if $(filter 1,$(DEBUG)),-DDEBUG) \
 	$(if $(KERNELBASE),-DKERNELBASE_PARAM=$(KERNELBASE))
-CFLAGS	:= -std=gnu11 -ffreestanding -O2 -g -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer -fno-optimize-sibling-calls -fno-pic \
+CFLAGS	:= -std=gnu11 -ffreestanding -O2 -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer -fno-optimize-sibling-calls -fno-pic \
 	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-strict-aliasing -mno-sse -mno-mmx -mno-80387 \
 	-Wall -Wextra $(WERROR) $(CFLAGS_$(FLAVOR))
 LDFLAGS	:= $(LDFLAGS_$(FLAVOR)) -nostdlib -static -z max-page-size=4096 -z noexecstack --no-warn-rwx-segments --build-id=none
