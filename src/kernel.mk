@@ -63,7 +63,7 @@ OBJS	:= $(patsubst %,$(B)/%.o,$(basename $(SRCS)))
 
 all: $(B)/hatlab.iso
 
--include src/trial.mk
+include src/trial.mk
 ALL_OBJS := $(OBJS) $(if $(TRIAL),$(filter-out $(TRIAL_REPLACED),$(UNIT_OBJS)) $(TRIAL_OBJS),$(UNIT_OBJS))
 
 $(B)/%.o: %.c $(B)/flags
