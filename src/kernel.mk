@@ -11,6 +11,7 @@
 #   TESTS=1             with the checks of src/check/tests/ and labs/ in it (default with LAB and TRIAL); a plain image
 #                       is kept small, because GRUB reads it at ten emulated instructions a byte
 #   KERNELBASE=0x...    i386 only
+#   BENCH=1             with TESTS=1: what it costs a kernel without checks, so nothing is noted for their sake
 #   CC=gcc|clang, WERROR=-Werror, DEBUG=1|0
 
 FLAVOR	?= amd64
@@ -40,11 +41,14 @@ B	:= build/$(FLAVOR)$(if $(IMAGE),-$(IMAGE))
 
 OBJCOPY	?= objcopy
 CFLAGS_i386	:= -m32 -march=i686
+# What is called a dozen times in an operation is worth a copy in each place.
+INLINE	:= $(if $(findstring clang,$(CC)),,--param inline-unit-growth=200 --param max-inline-insns-auto=80 --param inline-min-speedup=1)
 CFLAGS_amd64	:= -m64 -mcmodel=kernel -mno-red-zone
 LDFLAGS_i386	:= -m elf_i386
 LDFLAGS_amd64	:= -m elf_x86_64
 
 CPPFLAGS := -nostdinc -Isrc -Isrc/$(FLAVOR) -I. $(if $(filter 1,$(DEBUG)),-DDEBUG) \
+	$(if $(filter 1,$(DEBUG))$(filter-out $(BENCH),$(filter 1,$(TESTS))),-DLOCK_NOTES) \
 	$(if $(KERNELBASE),-DKERNELBASE_PARAM=$(KERNELBASE))
 CFLAGS	:= -std=gnu11 -ffreestanding -O2 -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer -fno-optimize-sibling-calls -fno-pic \
 	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-strict-aliasing -mno-sse -mno-mmx -mno-80387 \
@@ -64,10 +68,20 @@ OBJS	:= $(patsubst %,$(B)/%.o,$(basename $(SRCS)))
 all: $(B)/hatlab.iso
 
 include src/trial.mk
-ALL_OBJS := $(OBJS) $(if $(TRIAL),$(filter-out $(TRIAL_REPLACED),$(UNIT_OBJS)) $(TRIAL_OBJS),$(UNIT_OBJS))
+
+# Without assertions the HAT and its units are compiled as one file: the functions of a unit are short, and half of their cost is
+# calling each other. Never in a trial, which must come between any two of them.
+ONE_PIECE := $(if $(TRIAL)$(filter 1,$(DEBUG)),,$(UNIT_OBJS) $(filter $(B)/src/hat/%,$(OBJS)))
+$(B)/hat.c: $(B)/flags
+	printf '#include "%s"\n' $(UNIT_SRCS) $(filter src/hat/%,$(SRCS)) >$@
+$(B)/hat.o: CFLAGS += $(INLINE)
+ALL_OBJS := $(filter-out $(ONE_PIECE),$(OBJS) $(if $(TRIAL),$(filter-out $(TRIAL_REPLACED),$(UNIT_OBJS)) $(TRIAL_OBJS),$(UNIT_OBJS))) \
+	$(if $(ONE_PIECE),$(B)/hat.o)
 
 $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+$(B)/hat.o: $(B)/hat.c
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 $(B)/%.o: %.S $(B)/flags
 	@mkdir -p $(@D)

@@ -89,8 +89,8 @@ find(hat_t *hat, level_t level)
 {
 	uintptr_t base = level == mmu.max_level ? 0 : VA & LEVEL_MASK(level + 1);
 
-	for (uint_t b = 0; b < hat->hat_num_hash; b++)
-		for (htable_t *ht = hat->hat_ht_hash[b]; ht != NULL; ht = ht->ht_next)
+	for (uint_t b = 0; b < htable_nbuckets(hat); b++)
+		for (htable_t *ht = htable_chain_at(hat, b); ht != NULL; ht = ht->ht_next)
 			if (ht->ht_level == level && ht->ht_vaddr == base)
 				return (ht);
 	check_true(false, "no table of level %d over 0x%lx", level, (ulong_t)base);

@@ -6,7 +6,7 @@
 #include <hat/x86pte.h>
 
 static x86pte_t
-clear(htable_t *ht, uintptr_t va, volatile void *p, x86pte_t expect)
+clear(htable_t *ht, uint_t entry, volatile void *p, x86pte_t expect)
 {
 	x86pte_t old, found = pte_load(p);
 
@@ -18,7 +18,7 @@ clear(htable_t *ht, uintptr_t va, volatile void *p, x86pte_t expect)
 	} while (found != old);
 
 	if ((old & (PT_REF | PT_MOD)) && !(ht->ht_flags & HTABLE_CUT))
-		hat_tlb_inval(ht->ht_hat, va);
+		hat_tlb_inval(ht->ht_hat, htable_e2va(ht, entry));
 	return (old);
 }
 
@@ -30,8 +30,8 @@ x86pte_inval(htable_t *ht, uint_t entry, x86pte_t expect, void *ptr)
 	ASSERT(!(ht->ht_flags & HTABLE_SHARED_PFN));
 	ASSERT(ht->ht_level <= mmu.max_page_level);
 	if (ptr != NULL)
-		return (clear(ht, htable_e2va(ht, entry), ptr, expect));
-	old = clear(ht, htable_e2va(ht, entry), x86pte_access_pagetable(ht, entry), expect);
+		return (clear(ht, entry, ptr, expect));
+	old = clear(ht, entry, x86pte_access_pagetable(ht, entry), expect);
 	x86pte_release_pagetable(ht);
 	return (old);
 }

@@ -11,7 +11,7 @@
  * The window's entry keeps its last frame, so repeated access to one table costs no flush. Accessed and dirty are there from
  * the start: the MMU then never writes to an entry that is about to name another frame.
  */
-static void *
+static void * COLD
 window_mapin(pfn_t pfn)
 {
 	uint_t window;
@@ -33,23 +33,32 @@ window_mapin(pfn_t pfn)
 	return ((void *)va);
 }
 
+static void * COLD
+boot_mapin(pfn_t pfn)
+{
+	return (kbm_remap_window(pfn_to_pa(pfn), true));
+}
+
+static void COLD
+window_mapout(void)
+{
+	mutex_exit(&CPU->cpu_hat_info->hci_mutex);
+	kpreempt_enable();
+}
+
 void *
 x86pte_mapin(pfn_t pfn, uint_t index, htable_t *ht)
 {
 	(void)ht;
 	ASSERT(pfn != PFN_INVALID);
-	if (!khat_running)
-		return (PT_INDEX_PTR(kbm_remap_window(pfn_to_pa(pfn), true), index));
-	if (kpm_vbase != 0)
+	if (kpm_vbase != 0 && khat_running)
 		return (PT_INDEX_PTR(hat_kpm_pfn2va(pfn), index));
-	return (PT_INDEX_PTR(window_mapin(pfn), index));
+	return (PT_INDEX_PTR(khat_running ? window_mapin(pfn) : boot_mapin(pfn), index));
 }
 
 void
 x86pte_mapout(void)
 {
-	if (!khat_running || kpm_vbase != 0)
-		return;
-	mutex_exit(&CPU->cpu_hat_info->hci_mutex);
-	kpreempt_enable();
+	if (kpm_vbase == 0 && khat_running)
+		window_mapout();
 }

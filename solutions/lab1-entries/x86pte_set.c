@@ -19,7 +19,7 @@ keep_ref_mod(x86pte_t old, x86pte_t new, level_t level)
 
 /** Exchange until it holds; the result is what x86pte_set() returns. */
 static x86pte_t
-install(htable_t *ht, uintptr_t va, volatile void *p, x86pte_t new)
+install(htable_t *ht, uint_t entry, volatile void *p, x86pte_t new)
 {
 	x86pte_t old, found = pte_load(p);
 
@@ -28,7 +28,7 @@ install(htable_t *ht, uintptr_t va, volatile void *p, x86pte_t new)
 
 		old = found;
 		if (old == with_bits) {
-			invlpg(va);	/* we may have faulted on a stale, weaker translation */
+			invlpg(htable_e2va(ht, entry));	/* we may have faulted on a stale, weaker translation */
 			return (new);
 		}
 		if (ht->ht_level > 0 && PTE_ISVALID(old) && !PTE_ISPAGE(old, ht->ht_level))
@@ -37,7 +37,7 @@ install(htable_t *ht, uintptr_t va, volatile void *p, x86pte_t new)
 	} while (found != old);
 
 	if (old & PT_REF)
-		hat_tlb_inval(ht->ht_hat, va);
+		hat_tlb_inval(ht->ht_hat, htable_e2va(ht, entry));
 	return (old);
 }
 
@@ -49,8 +49,8 @@ x86pte_set(htable_t *ht, uint_t entry, x86pte_t new, void *ptr)
 	ASSERT(new != 0);
 	ASSERT(!(ht->ht_flags & (HTABLE_SHARED_PFN | HTABLE_VLP)));
 	if (ptr != NULL)
-		return (install(ht, htable_e2va(ht, entry), ptr, new));
-	old = install(ht, htable_e2va(ht, entry), x86pte_access_pagetable(ht, entry), new);
+		return (install(ht, entry, ptr, new));
+	old = install(ht, entry, x86pte_access_pagetable(ht, entry), new);
 	x86pte_release_pagetable(ht);
 	return (old);
 }

@@ -5,22 +5,31 @@
  */
 #include <hat/htable_impl.h>
 
+static htable_t * COLD
+lookup_above(hat_t *hat, uintptr_t va, level_t level)
+{
+	htable_t *ht = NULL;
+
+	for (level_t l = 1; ht == NULL && l <= level; l++)
+		ht = htable_lookup(hat, va, l);
+	return (ht);
+}
+
 htable_t *
 htable_getpte(hat_t *hat, uintptr_t va, uint_t *entryp, x86pte_t *ptep, level_t level)
 {
-	ASSERT(level <= mmu.max_page_level);
-	for (level_t l = 0; l <= level; l++) {
-		htable_t *ht = htable_lookup(hat, va, l);
-		uint_t entry;
+	htable_t *ht = htable_lookup(hat, va, 0);	/* mostly the one */
+	uint_t entry;
 
-		if (ht == NULL)
-			continue;
-		entry = htable_va2entry(va, ht);
-		if (entryp != NULL)
-			*entryp = entry;
-		if (ptep != NULL)
-			*ptep = x86pte_get(ht, entry);
-		return (ht);
-	}
-	return (NULL);
+	ASSERT(level <= mmu.max_page_level);
+	if (ht == NULL && level > 0)
+		ht = lookup_above(hat, va, level);
+	if (ht == NULL)
+		return (NULL);
+	entry = htable_va2entry(va, ht);
+	if (entryp != NULL)
+		*entryp = entry;
+	if (ptep != NULL)
+		*ptep = x86pte_get(ht, entry);
+	return (ht);
 }

@@ -3,18 +3,18 @@
  * @file
  * @brief Which chain and which lock a table belongs to.
  */
-#include <hat/htable.h>
+#include <hat/htable_impl.h>
 
 /*
- * A base is a multiple of the bytes its table covers, so the low bits of (base >> level 1) are all that tells neighbours at
- * level 0 apart; the multiplication carries every bit of the base into the top bits of the product, so no regular choice
- * of addresses (say, one page every 128 GiB) falls into one chain. The constant is 2^32 divided by the golden ratio.
+ * (base, level) is one number: a base is a multiple of 2^21 at least, so the level fits below it. Multiplied by an odd number that
+ * nobody knows, two such numbers agree in n bits of the middle of the product with a probability of about 2^-n, however
+ * they were chosen: neither one page every 128 GiB nor a spiteful program fills one chain.
  */
 uint_t
 htable_hash(const hat_t *hat, uintptr_t base, level_t level)
 {
-	uint64_t unit = (uint64_t)base >> LEVEL_SHIFT(1);
+	uintptr_t product = ((base >> 19) | (uintptr_t)level) * htable_secret;
 
 	(void)hat;	/* chains and locks are the hat's own */
-	return ((uint_t)((((uint32_t)unit ^ (uint32_t)(unit >> 18)) + (uint32_t)level) * 0x9e3779b1u) >> 16);
+	return ((uint_t)(product >> (4 * sizeof (product))));
 }

@@ -16,4 +16,5 @@ htable_chain_insert(htable_t *ht, uint_t h)
 	if (ht->ht_next != NULL)
 		ht->ht_next->ht_prev = ht;
 	*head = ht;
+	ht->ht_hat->hat_chains[h % HAT_NLOCKS].hc_count++;
 }

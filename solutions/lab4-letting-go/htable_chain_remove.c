@@ -19,4 +19,5 @@ htable_chain_remove(htable_t *ht, uint_t h)
 		*htable_bucket(ht->ht_hat, h) = ht->ht_next;
 	}
 	ht->ht_next = ht->ht_prev = NULL;
+	ht->ht_hat->hat_chains[h % HAT_NLOCKS].hc_count--;
 }

@@ -14,20 +14,28 @@ free_cached(hat_t *hat)
 		htable_free(ht);
 }
 
+static void
+free_chain(struct hat_chains *hc, htable_t **head)
+{
+	htable_t *ht;
+
+	while ((ht = *head) != NULL) {
+		ASSERT(!(ht->ht_flags & HTABLE_SHARED_PFN));	/* C-23: hat_unshare() came first */
+		*head = ht->ht_next;
+		hc->hc_count--;
+		htable_free(ht);
+	}
+}
+
 /** The hat runs nowhere and nobody can find it: no links are cleared, no counts looked at, nothing flushed. */
 static void
 free_linked(hat_t *hat)
 {
-	for (uint_t b = 0; b < hat->hat_num_hash; b++) {
-		htable_t *ht;
+	for (uint_t k = 0; k < HAT_NLOCKS; k++) {
+		struct hat_chains *hc = &hat->hat_chains[k];
 
-		while ((ht = hat->hat_ht_hash[b]) != NULL) {
-			ASSERT(!(ht->ht_flags & HTABLE_SHARED_PFN));	/* C-23: hat_unshare() came first */
-			hat->hat_ht_hash[b] = ht->ht_next;
-			if (ht->ht_next != NULL)
-				ht->ht_next->ht_prev = NULL;
-			htable_free(ht);
-		}
+		for (uint_t i = 0; hc->hc_count > 0; i++)
+			free_chain(hc, &hc->hc_head[i]);
 	}
 }
 

@@ -51,8 +51,28 @@ release_one(htable_t *ht, htable_t **sharedp)
 	return (parent);
 }
 
-void
-htable_release(htable_t *ht)
+/** The usual case: others need the table too, or it has entries. */
+static bool
+still_used(htable_t *ht)
+{
+	kmutex_t *lock = htable_lock(ht->ht_hat, htable_hash(ht->ht_hat, ht->ht_vaddr, ht->ht_level));
+	bool used;
+
+	mutex_enter(lock);
+	ASSERT(ht->ht_valid_cnt >= 0);
+	ASSERT(ht->ht_busy > 0);
+	used = ht->ht_valid_cnt > 0 || ht->ht_busy > 1;
+	if (used) {
+		ht->ht_busy--;
+		htable_rank(ht);
+	}
+	mutex_exit(lock);
+	return (used);
+}
+
+/** Somebody may have come meanwhile: release_one() looks again. */
+static void COLD
+release_unused(htable_t *ht)
 {
 	while (ht != NULL) {
 		htable_t *shared = NULL;
@@ -62,4 +82,11 @@ htable_release(htable_t *ht)
 		while (ht != NULL);
 		ht = shared;
 	}
+}
+
+void
+htable_release(htable_t *ht)
+{
+	if (ht != NULL && !still_used(ht))
+		release_unused(ht);
 }

@@ -12,8 +12,8 @@ dump_one(hat_t *hat)
 {
 	dump_hat_begin(hat);
 	for (level_t level = TOP_LEVEL(hat); level >= 0; level--)
-		for (uint_t b = 0; b < hat->hat_num_hash; b++)
-			for (htable_t *ht = hat->hat_ht_hash[b]; ht != NULL; ht = ht->ht_next)
+		for (uint_t b = 0; b < htable_nbuckets(hat); b++)
+			for (htable_t *ht = htable_chain_at(hat, b); ht != NULL; ht = ht->ht_next)
 				if (ht->ht_level == level)
 					dump_table(ht);
 	dump_hat_end(hat);

@@ -29,7 +29,7 @@ describe(hat_t *hat, uintptr_t base, level_t level, htable_t *parent, pfn_t pfn)
 }
 
 static void
-publish(htable_t *ht)
+adopt(htable_t *ht)
 {
 	hat_t *hat = ht->ht_hat;
 	uint_t h = htable_hash(hat, ht->ht_vaddr, ht->ht_level);
@@ -76,7 +76,7 @@ htable_attach(hat_t *hat, uintptr_t base, level_t level, htable_t *parent, pfn_t
 	htable_t *ht = describe(hat, base, level, parent, pfn);
 	uintptr_t va = base;
 
-	publish(ht);
+	adopt(ht);
 	claim_frame(pfn);
 	for (uint_t i = 0; i < HTABLE_NUM_PTES(ht); i++, va = NEXT_ENTRY_VA(va, level)) {
 		/* the window is pointed anew each time, because the recursion moves it */

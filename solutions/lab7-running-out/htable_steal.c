@@ -126,13 +126,12 @@ take(hat_t *hat, htable_t *ht, uint_t h)
 	return (true);
 }
 
-/** The tables of one chain. Their parents are released when no lock is held: that may climb, and free. */
+/** The tables of one chain; its lock is held, but not all the time. */
 static void
-rob_chain(struct hunt *hu, hat_t *hat, uint_t h, uint_t *quota)
+rob_chain(struct hunt *hu, hat_t *hat, uint_t h, uint_t *quota, htable_t **lootp)
 {
-	htable_t *next, *parents = NULL;
+	htable_t *next;
 
-	mutex_enter(htable_lock(hat, h));
 	for (htable_t *ht = *htable_bucket(hat, h); ht != NULL && *quota > 0; ht = next) {
 		bool taken = may_take(ht, hu->hu_threshold);
 
@@ -141,19 +140,29 @@ rob_chain(struct hunt *hu, hat_t *hat, uint_t h, uint_t *quota)
 			continue;
 		taken = take(hat, ht, h);
 		if (!taken) {
-			next = ht->ht_next;	/* as it is now: our hold kept it in the chain until this moment */
+			next = ht->ht_next;	/* as it is now: our hold kept it in a chain until this moment */
 			continue;
 		}
 		next = *htable_bucket(hat, h);	/* the lock may have been dropped: start again */
-		ht->ht_next = parents;
-		parents = ht;
+		ht->ht_next = *lootp;
+		*lootp = ht;
 		(*quota)--;
 	}
-	mutex_exit(htable_lock(hat, h));
-	while (parents != NULL) {
-		htable_t *ht = parents;
+}
 
-		parents = ht->ht_next;
+/** What is behind one lock. The parents are released when it is not held: that may climb, and free. */
+static void
+rob_lock(struct hunt *hu, hat_t *hat, uint_t k, uint_t *quota)
+{
+	struct hat_chains *hc = &hat->hat_chains[k];
+	htable_t *loot = NULL, *ht;
+
+	mutex_enter(&hc->hc_lock);
+	for (uint_t i = 0; i <= hc->hc_mask && *quota > 0; i++)
+		rob_chain(hu, hat, i * HAT_NLOCKS + k, quota, &loot);
+	mutex_exit(&hc->hc_lock);
+	while ((ht = loot) != NULL) {
+		loot = ht->ht_next;
 		htable_release(ht->ht_parent);
 		bag(hu, ht);
 	}
@@ -178,10 +187,10 @@ rob(struct hunt *hu, hat_t *hat)
 		rob_cached(hu, hat, quota);
 		return (hu->hu_left < left);
 	}
-	for (uint_t i = 0; i < hat->hat_num_hash && quota > 0; i++) {
-		hat->hat_steal_hand = (start + i) & (hat->hat_num_hash - 1);
-		if (*htable_bucket(hat, hat->hat_steal_hand) != NULL)
-			rob_chain(hu, hat, hat->hat_steal_hand, &quota);
+	for (uint_t i = 0; i < HAT_NLOCKS && quota > 0; i++) {
+		hat->hat_steal_hand = (start + i) % HAT_NLOCKS;
+		if (hat->hat_chains[hat->hat_steal_hand].hc_count > 0)
+			rob_lock(hu, hat, hat->hat_steal_hand, &quota);
 	}
 	return (hu->hu_left < left);
 }

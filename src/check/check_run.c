@@ -102,7 +102,7 @@ words_known(void)
 static hat_t *
 scratch_make(const struct check *c)
 {
-	return (c->ck_flags & CK_BARE ? hat_create_bare(NULL, mmu.hash_cnt) : hat_alloc(NULL));
+	return (c->ck_flags & CK_BARE ? hat_create_bare(NULL) : hat_alloc(NULL));
 }
 
 static void

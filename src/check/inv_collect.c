@@ -11,7 +11,7 @@
 #include <sys/xcall.h>
 #include <memmap.h>
 
-#define INV_MAXBUCKETS	4096u
+#define INV_MAXBUCKETS	65536u
 
 struct inv_view inv;
 static x86pte_t inv_entries[INV_MAXENTRIES];
@@ -103,12 +103,18 @@ collect_tables(inv_hat_t *h)
 {
 	htable_t *head;
 
-	for (uint_t b = 0; b < MIN(h->ih_hat.hat_num_hash, INV_MAXBUCKETS); b++) {
-		if (!read_object(&h->ih_hat.hat_ht_hash[b], &head, sizeof (head))) {
-			inv_fault("S1", h, h->ih_hat.hat_num_hash, b, "chains of the array that can be read");
+	for (uint_t b = 0; b < MIN(htable_nbuckets(&h->ih_hat), INV_MAXBUCKETS); b++) {
+		const struct hat_chains *hc = &h->ih_hat.hat_chains[b % HAT_NLOCKS];
+		uint_t before = inv.ntables;
+
+		if (b / HAT_NLOCKS > hc->hc_mask)
+			continue;
+		if (!read_object(&hc->hc_head[b / HAT_NLOCKS], &head, sizeof (head))) {
+			inv_fault("S1", h, hc->hc_mask + 1, b / HAT_NLOCKS, "chains of the array that can be read");
 			return;
 		}
 		collect_chain(h, head, b, false);
+		h->ih_chained[b % HAT_NLOCKS] += inv.ntables - before;
 	}
 	collect_chain(h, h->ih_hat.hat_ht_cached, 0, true);
 }

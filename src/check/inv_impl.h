@@ -35,6 +35,7 @@ typedef struct inv_table {
 
 typedef struct inv_hat {
 	hat_t		ih_hat;		/**< copy of it */
+	uint32_t	ih_chained[HAT_NLOCKS];	/**< tables found behind each lock */
 	hat_t		*ih_addr;
 	bool		ih_kernel;
 	ulong_t		ih_leaves[MAX_PAGE_LEVEL + 1];	/**< in tables that are not shared */

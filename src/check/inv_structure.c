@@ -8,12 +8,16 @@
 void
 inv_S1(inv_hat_t *h)
 {
-	uint_t n = h->ih_hat.hat_num_hash;
+	for (uint_t k = 0; k < HAT_NLOCKS; k++) {
+		const struct hat_chains *hc = &h->ih_hat.hat_chains[k];
 
-	if (n < HAT_MINHASH || (n & (n - 1)) != 0)
-		inv_report(h, NULL, HAT_MINHASH, n, "hat_num_hash is not a power of two from 16 up");
-	if (h->ih_hat.hat_ht_hash == NULL)
-		inv_report(h, NULL, 1, 0, "hat_ht_hash is NULL");
+		if (hc->hc_mask + 1 < HAT_MINCHAINS || (hc->hc_mask & (hc->hc_mask + 1)) != 0)
+			inv_report(h, NULL, HAT_MINCHAINS, (uint64_t)hc->hc_mask + 1, "lock %u: chains are no power of two from 2 up", k);
+		if (hc->hc_head == NULL)
+			inv_report(h, NULL, 1, 0, "lock %u: no array of chains", k);
+		else if (hc->hc_count != h->ih_chained[k])
+			inv_report(h, NULL, h->ih_chained[k], hc->hc_count, "lock %u: hc_count is not the number of tables", k);
+	}
 	if (h->ih_kernel)
 		inv_report_faults("S1");
 }
@@ -34,7 +38,7 @@ inv_S3(inv_table_t *t)
 		inv_report(h, t, (uintptr_t)h->ih_addr, (uintptr_t)t->it_ht.ht_hat, "ht_hat is not the hat whose chain it is on");
 		return;
 	}
-	want = htable_hash(h->ih_addr, t->it_ht.ht_vaddr, t->it_ht.ht_level) & (h->ih_hat.hat_num_hash - 1);
+	want = htable_bucket_of(&h->ih_hat, htable_hash(h->ih_addr, t->it_ht.ht_vaddr, t->it_ht.ht_level));
 	if (want != t->it_bucket)
 		inv_report(h, t, want, t->it_bucket, "on the wrong chain");
 }
@@ -204,7 +208,7 @@ inv_S13(void)
 			inv_report(h, NULL, 0, HAT_VICTIM, "a hat is marked as a stealer's victim");
 		judge_unlocked(h, &h->ih_hat.hat_mutex, "hat_mutex");
 		for (uint_t k = 0; k < HAT_NLOCKS; k++)
-			judge_unlocked(h, &h->ih_hat.hat_lock[k], "a bucket's lock");
+			judge_unlocked(h, &h->ih_hat.hat_chains[k].hc_lock, "a bucket's lock");
 	}
 	for (uint_t c = 0; c < NCPU; c++)
 		if (cpu[c] != NULL && cpu[c]->cpu_hat_info != NULL)

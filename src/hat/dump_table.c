@@ -46,7 +46,7 @@ dump_line(const char *fmt, ...)
 static bool
 is_boot(const hat_t *hat)
 {
-	return (hat->hat_ht_hash == NULL);
+	return (hat->hat_chains[0].hc_head == NULL);
 }
 
 /* ------------------------------------------------------------------ the hat line */
@@ -314,8 +314,8 @@ typedef void (*leaf_func_t)(uintptr_t va, level_t level, paddr_t pa);
 static htable_t *
 find_table(hat_t *hat, uintptr_t base, level_t level)
 {
-	for (uint_t b = 0; b < hat->hat_num_hash; b++)
-		for (htable_t *ht = hat->hat_ht_hash[b]; ht != NULL; ht = ht->ht_next)
+	for (uint_t b = 0; b < htable_nbuckets(hat); b++)
+		for (htable_t *ht = htable_chain_at(hat, b); ht != NULL; ht = ht->ht_next)
 			if (ht->ht_vaddr == base && ht->ht_level == level)
 				return (ht);
 	return (NULL);

@@ -19,14 +19,15 @@ struct htable;
 #define VLP_LEVEL	2	/**< level of a top table kept inside the hat */
 #define VLP_NUM_PTES	4	/**< its entries: 4 x 1 GiB */
 #define VLP_SIZE	32	/**< its bytes */
-#define HAT_NLOCKS	8	/**< locks per hat; hat_num_hash is never smaller, so a bucket has one lock */
-#define HAT_MINHASH	16
+#define HAT_NLOCKS	8	/**< locks per hat, each with chains of its own */
+#define HAT_MINCHAINS	2	/**< chains that a lock has from the start, inside the hat */
 
 #define HTABLE_RANK_NONE	0	/**< not to be taken: in use by design, or not in place yet */
 #define HTABLE_RANK_CACHED	1	/**< on the hat's cached stack */
 #define HTABLE_RANK_EMPTY	2	/**< linked, without a valid entry */
-#define HTABLE_RANK_LIVE	3	/**< to 10: level 0, up to 1/8, 2/8, ... 8/8 full */
-#define HTABLE_NRANKS		11
+#define HTABLE_RANK_LIVE	3	/**< and up: level 0, with up to 64, 128, ... entries */
+#define HTABLE_RANK_SHIFT	6
+#define HTABLE_NRANKS		19	/**< a table of 1024 entries has 16 ranks of its own */
 
 /**
  * @name hat_flags
@@ -38,27 +39,38 @@ struct htable;
 #define HAT_SHARED	0x08	/**< exports tables: its flushes are everybody's */
 /** @} */
 
+/**
+ * A lock and the chains behind it. Their number doubles as tables come (htable_chains.c), so a chain stays a table or so long; which
+ * lock a table has never changes, so nothing but this lock is needed for that.
+ */
+struct hat_chains {
+	kmutex_t	hc_lock;
+	struct htable	**hc_head;	/**< [B] at first hat_first_chains */
+	uint32_t	hc_mask;	/**< [B] number of chains - 1, a power of two - 1 */
+	uint32_t	hc_count;	/**< [B] tables on them */
+};
+
 /** One address space. */
 struct hat {
+	struct hat_chains hat_chains[HAT_NLOCKS]; /**< all linked tables */
 	kmutex_t	hat_mutex;
 	struct as	*hat_as;	/**< [C] */
 	ulong_t		hat_pages_mapped[MAX_PAGE_LEVEL + 1]; /**< [A] leaves in its own tables, by level (N9) */
 	ulong_t		hat_ism_pgcnt;	/**< [A] 4 KiB pages seen through shared tables (N10) */
 	cpuset_t	hat_cpus;	/**< [A] CPUs that run it: targets of its shootdowns */
 	uint32_t	hat_flags;	/**< [A]; VICTIM and FREEING change under [L] */
+	level_t		hat_top;	/**< [C] level of its top table */
 	struct htable	*hat_htable;	/**< [C] top table */
 	struct hat	*hat_next;	/**< [L] the kernel's hat anchors the list and is not on it */
 	struct hat	*hat_prev;	/**< [L] */
-	uint_t		hat_num_hash;	/**< [C] power of two */
-	struct htable	**hat_ht_hash;	/**< [B] chains of all linked tables */
 	struct htable	*hat_ht_cached;	/**< [M] detached tables that still own a zeroed frame */
-	kmutex_t	hat_lock[HAT_NLOCKS]; /**< the bucket locks */
+	struct htable	*hat_first_chains[HAT_NLOCKS][HAT_MINCHAINS]; /**< [B] as long as they are enough */
 	volatile uint32_t hat_ranks[HTABLE_NRANKS]; /**< [A] hint: how many of its tables have which rank */
-	uint_t		hat_steal_hand;	/**< owner of HAT_VICTIM: the bucket where the last table was found */
+	uint_t		hat_steal_hand;	/**< owner of HAT_VICTIM: the lock behind which the last table was found */
 	x86pte_t	hat_vlp_ptes[VLP_NUM_PTES] ALIGNED(VLP_SIZE); /**< [A] top table of a VLP hat */
 };
 
-#define TOP_LEVEL(hat)	((hat)->hat_flags & HAT_VLP ? (level_t)VLP_LEVEL : mmu.max_level)
+#define TOP_LEVEL(hat)	((hat)->hat_top)
 
 /** One range of top-level (or, on i386 with an unaligned kernelbase, level-1) slots that every hat shows (spec 1.5). */
 struct hat_kernel_range {
@@ -136,6 +148,13 @@ hat_user_end(const hat_t *hat)
 	return (userlimit);
 }
 
+/** Last address of a VLP hat: four entries of 1 GiB. */
+static inline uintptr_t
+hat_vlp_last(void)
+{
+	return ((uintptr_t)UINT32_MAX);
+}
+
 /** CR3 for this hat on this CPU. */
 paddr_t hat_cr3(hat_t *hat);
 
@@ -151,8 +170,8 @@ void hat_init_finish(void);
 void clear_boot_mappings(uintptr_t low, uintptr_t high);
 /** @} */
 
-/** A zeroed hat with an empty hash, not listed, no tables. Sleeps for memory. */
-hat_t *hat_create_bare(struct as *as, uint_t nhash);
+/** A zeroed hat with empty chains, not listed, no tables. Sleeps for memory. */
+hat_t *hat_create_bare(struct as *as);
 /** Give a bare hat's memory back. */
 void hat_destroy_bare(hat_t *hat);
 

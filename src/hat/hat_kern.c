@@ -39,13 +39,12 @@ x86pte_cpu_fini(cpu_t *cp)
 }
 
 hat_t *
-hat_create_bare(struct as *as, uint_t nhash)
+hat_create_bare(struct as *as)
 {
 	hat_t *hat = kmem_cache_alloc(hat_cache, KM_SLEEP);
 
-	ASSERT(nhash >= HAT_NLOCKS && (nhash & (nhash - 1)) == 0);
-	*hat = (hat_t){ .hat_as = as, .hat_num_hash = nhash };
-	hat->hat_ht_hash = kmem_zalloc(nhash * sizeof (htable_t *), KM_SLEEP);
+	*hat = (hat_t){ .hat_as = as, .hat_top = mmu.max_level };
+	htable_chains_init(hat);
 	return (hat);
 }
 
@@ -53,7 +52,7 @@ void
 hat_destroy_bare(hat_t *hat)
 {
 	htable_rank_forget(hat);
-	kmem_free(hat->hat_ht_hash, hat->hat_num_hash * sizeof (htable_t *));
+	htable_chains_fini(hat);
 	kmem_cache_free(hat_cache, hat);
 }
 
@@ -63,7 +62,8 @@ hat_init(void)
 	hat_cache = kmem_cache_create("hat_t", sizeof (hat_t), VLP_SIZE, NULL, NULL, NULL, NULL, NULL, 0);
 	htable_init();
 	hment_init();
-	kas_hat = hat_create_bare(NULL, mmu.khash_cnt);
+	htable_secret = (uintptr_t)(rdtsc() * 0x9e3779b97f4a7c15ull) | 1;
+	kas_hat = hat_create_bare(NULL);
 }
 
 /** Linear map of all RAM, and of nothing else, with the largest pages that each range takes. */

@@ -72,11 +72,14 @@ list_remove(hat_t *hat)
 hat_t *
 hat_alloc(struct as *as)
 {
-	hat_t *hat = hat_create_bare(as, mmu.hash_cnt);
+	hat_t *hat = hat_create_bare(as);
 
 	can_steal_post_boot = 1;
-	if (md_hat_is_vlp(as))
+	htable_chains_grow_kernel();
+	if (md_hat_is_vlp(as)) {
 		hat->hat_flags = HAT_VLP;
+		hat->hat_top = VLP_LEVEL;
+	}
 	hat->hat_htable = htable_create(hat, 0, TOP_LEVEL(hat), NULL);
 	hat->hat_htable->ht_permanent++;
 	if (hat->hat_flags & HAT_VLP)

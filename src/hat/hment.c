@@ -232,7 +232,7 @@ hash_find(const htable_t *ht, uint_t entry, bool take)
 /* ------------------------------------------------------------------ lists */
 
 static void
-list_insert(page_t *pp, hment_t *hm, htable_t *ht, uint_t entry)
+record_insert(page_t *pp, hment_t *hm, htable_t *ht, uint_t entry)
 {
 	hment_t *head = pp->p_mapping;
 
@@ -249,7 +249,7 @@ list_insert(page_t *pp, hment_t *hm, htable_t *ht, uint_t entry)
 }
 
 static void
-list_remove(page_t *pp, hment_t *hm)
+record_remove(page_t *pp, hment_t *hm)
 {
 	if (hm->hm_next != NULL)
 		hm->hm_next->hm_prev = hm->hm_prev;
@@ -327,9 +327,9 @@ hment_assign(htable_t *ht, uint_t entry, page_t *pp, hment_t *hm)
 
 		pp->p_embed = 0;
 		pp->p_mapping = NULL;
-		list_insert(pp, take_spare(&hm), first, pp->p_mlentry);
+		record_insert(pp, take_spare(&hm), first, pp->p_mlentry);
 	}
-	list_insert(pp, take_spare(&hm), ht, entry);
+	record_insert(pp, take_spare(&hm), ht, entry);
 	return (hm);
 }
 
@@ -348,11 +348,11 @@ hment_remove(page_t *pp, htable_t *ht, uint_t entry)
 	if (hm == NULL)
 		panic("hment_remove: page 0x%lx does not know that entry %u of table %p maps it", pp->p_pagenum, entry,
 		    (void *)ht);
-	list_remove(pp, hm);
+	record_remove(pp, hm);
 	if (pp->p_share == 1) {
 		last = pp->p_mapping;
 		(void)hash_find(last->hm_htable, last->hm_entry, true);
-		list_remove(pp, last);
+		record_remove(pp, last);
 		embed(pp, last->hm_htable, last->hm_entry);
 		hm->hm_next = last;
 	}

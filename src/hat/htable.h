@@ -74,15 +74,46 @@ htable_base(const hat_t *hat, uintptr_t va, level_t level)
 static inline kmutex_t *
 htable_lock(hat_t *hat, uint_t h)
 {
-	return (&hat->hat_lock[h & (HAT_NLOCKS - 1)]);
+	return (&hat->hat_chains[h & (HAT_NLOCKS - 1)].hc_lock);
 }
 
 /** Head of the chain that such a table is on. */
 static inline htable_t **
 htable_bucket(hat_t *hat, uint_t h)
 {
-	return (&hat->hat_ht_hash[h & (hat->hat_num_hash - 1)]);
+	struct hat_chains *hc = &hat->hat_chains[h & (HAT_NLOCKS - 1)];
+
+	return (&hc->hc_head[(h / HAT_NLOCKS) & hc->hc_mask]);
 }
+
+/**
+ * @name All chains of a hat: for (uint_t b = 0; b < htable_nbuckets(hat); b++) htable_chain_at(hat, b)
+ * Chains come in turns from the locks; where a lock has fewer, the head is NULL.
+ * @{
+ */
+static inline uint_t
+htable_nbuckets(const hat_t *hat)
+{
+	uint_t n = 0;
+
+	for (uint_t k = 0; k < HAT_NLOCKS; k++)
+		n = hat->hat_chains[k].hc_mask + 1 > n ? hat->hat_chains[k].hc_mask + 1 : n;
+	return (n * HAT_NLOCKS);
+}
+static inline htable_t *
+htable_chain_at(const hat_t *hat, uint_t b)
+{
+	const struct hat_chains *hc = &hat->hat_chains[b % HAT_NLOCKS];
+
+	return (b / HAT_NLOCKS <= hc->hc_mask ? hc->hc_head[b / HAT_NLOCKS] : NULL);
+}
+/** The number of the chain of hash h. */
+static inline uint_t
+htable_bucket_of(const hat_t *hat, uint_t h)
+{
+	return (((h / HAT_NLOCKS) & hat->hat_chains[h % HAT_NLOCKS].hc_mask) * HAT_NLOCKS + h % HAT_NLOCKS);
+}
+/** @} */
 
 /* ------------------------------------------------------------------ lab 2: finding tables */
 
@@ -106,10 +137,11 @@ uint_t htable_va2entry(uintptr_t va, const htable_t *ht);
 uintptr_t htable_e2va(const htable_t *ht, uint_t entry);
 
 /**
- * Hash of (hat, base, level), the same for ever: it chooses both the chain and the lock.
+ * Hash of (hat, base, level), the same for ever: its lowest bits choose the lock, the next ones the chain behind it.
  *
  * Tables of one process should spread: neighbours at one level, and the tables of different levels over one address,
- * fall into different buckets.
+ * fall into different buckets. Nor should a user be able to choose addresses that all fall into one: htable_secret differs from
+ * boot to boot.
  * @param base  htable_base() of some address
  * @inv{S3}
  * @lab{2}
@@ -167,6 +199,7 @@ htable_t *htable_getpage(hat_t *hat, uintptr_t va, uint_t *entryp);
  *
  * Built top down; each new table is linked into its parent before it can be found, both under its own lock. The
  * creator's hold on a parent passes to the new child. When two CPUs race, one table wins and the loser's is freed.
+ * After each new table the chains behind its lock may grow: htable_chains_grow().
  * @param level   0 ... TOP_LEVEL(hat), panics otherwise (facts: function, level)
  * @param shared  NULL, or the source whose frame a table built at `level` shows (held by the caller)
  * @return        the table with one hold for the caller. Never NULL: memory is stolen or waited for

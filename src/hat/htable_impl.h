@@ -17,18 +17,27 @@ extern kmutex_t htable_reserve_mutex;
 extern htable_t *htable_reserve_pool;	/**< stack through ht_next, under htable_reserve_mutex */
 extern volatile uint32_t htable_dont_cache; /**< non-zero: released tables are really freed */
 extern uint64_t htable_steal_passes;
+extern uintptr_t htable_secret;		/**< odd, drawn at boot: what htable_hash() multiplies by */
 extern uint64_t force_steal;		/**< DEBUG: every (n+1)-th request for a frame fails */
 extern volatile uint32_t ptable_cnt;	/**< DEBUG: counts towards it */
 
 /**
- * Put a table at the head of the chain of hash h.
+ * Put a table at the head of the chain of hash h, and count it in hc_count.
  * @locks  htable_lock(ht_hat, h) held: asserted; ht_prev must be NULL.
  * @inv{S2}
  * @lab{3}
  */
 void htable_chain_insert(htable_t *ht, uint_t h);
-/** Take it out again, and leave its links NULL. Same lock. @inv{S2} @lab{4} */
+/** Take it out again, uncount it, and leave its links NULL. Same lock. @inv{S2} @lab{4} */
 void htable_chain_remove(htable_t *ht, uint_t h);
+
+/** Double the chains behind the lock of hash h if there are more tables than chains. No lock held; does nothing for the kernel's hat. */
+void htable_chains_grow(hat_t *hat, uint_t h);
+/** The same for the kernel's hat: called where memory may be allocated without its help. */
+void htable_chains_grow_kernel(void);
+/** A new hat's chains; and the end of them, all empty. */
+void htable_chains_init(hat_t *hat);
+void htable_chains_fini(hat_t *hat);
 
 /**
  * A private table: all fields set, ht_busy 1, entries zero, not linked. Never fails (it falls back, waits, or panics in boot).
@@ -145,7 +154,7 @@ void htable_cut_empty(htable_t *ht);
  * @return  true: the lock was dropped, look again; false: this thread cannot wait, and may take the hold: the stealer gives up
  * @locks   htable_lock(hat, h) held; no mapping-list lock
  */
-bool htable_cut_wait(hat_t *hat, uint_t h);
+bool htable_cut_wait(hat_t *hat, uint_t h) COLD;
 /** @} */
 
 /**
@@ -159,7 +168,9 @@ bool htable_cut_wait(hat_t *hat, uint_t h);
  */
 extern volatile uint32_t htable_ranks[HTABLE_NRANKS];	/**< of all hats */
 /** Move a table, whose ht_hat is still its owner, to another rank. Any lock may be held. */
-void htable_rank_set(htable_t *ht, uint_t rank);
+void htable_rank_set(htable_t *ht, uint_t rank) COLD;
+/** Give a linked table the rank that it should have. */
+void htable_rank_follow(htable_t *ht) COLD;
 /** A hat goes: what it was counted for goes with it. */
 void htable_rank_forget(hat_t *hat);
 
@@ -167,21 +178,15 @@ void htable_rank_forget(hat_t *hat);
 static inline uint_t
 htable_rank_live(uint_t n)
 {
-	return (n == 0 ? HTABLE_RANK_EMPTY : HTABLE_RANK_LIVE + ((n - 1) >> (PAGESHIFT - 3 - mmu.pte_size_shift)));
+	return (n == 0 ? HTABLE_RANK_EMPTY : HTABLE_RANK_LIVE + ((n - 1) >> HTABLE_RANK_SHIFT));
 }
 
 /** Have a linked table's rank follow its count. */
 static inline void
 htable_rank(htable_t *ht)
 {
-	uint_t rank = HTABLE_RANK_NONE;
-
-	if (ht->ht_hat == kas_hat || (ht->ht_flags & HTABLE_SHARED_PFN) || ht->ht_parent == NULL)
-		return;
-	if (ht->ht_level == 0 || ht->ht_valid_cnt == 0)
-		rank = htable_rank_live((uint_t)ht->ht_valid_cnt);
-	if (rank != ht->ht_rank)
-		htable_rank_set(ht, rank);
+	if (htable_rank_live((uint_t)ht->ht_valid_cnt) != ht->ht_rank)
+		htable_rank_follow(ht);
 }
 /** It is about to leave its chain or stack. */
 static inline void

@@ -24,6 +24,19 @@ htable_rank_set(htable_t *ht, uint_t rank)
 }
 
 void
+htable_rank_follow(htable_t *ht)
+{
+	uint_t rank = HTABLE_RANK_NONE;
+
+	if (ht->ht_hat == kas_hat || (ht->ht_flags & HTABLE_SHARED_PFN) || ht->ht_parent == NULL)
+		return;
+	if (ht->ht_level == 0 || ht->ht_valid_cnt == 0)
+		rank = htable_rank_live((uint_t)ht->ht_valid_cnt);
+	if (rank != ht->ht_rank)
+		htable_rank_set(ht, rank);
+}
+
+void
 htable_rank_forget(hat_t *hat)
 {
 	for (uint_t r = 0; r < HTABLE_NRANKS; r++) {

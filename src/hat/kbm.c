@@ -255,7 +255,7 @@ kbm_count_tables(void)
 static hat_t boot_hat;
 
 static void
-dump_one(uintptr_t base, level_t level, pfn_t pfn)
+dump_boot_table(uintptr_t base, level_t level, pfn_t pfn)
 {
 	htable_t ht = { .ht_hat = &boot_hat, .ht_vaddr = base, .ht_level = level, .ht_pfn = pfn };
 
@@ -269,7 +269,7 @@ kbm_dump(void)
 
 	boot_hat.hat_htable = &top;
 	dump_hat_begin(&boot_hat);
-	each_table(0, mmu.max_level, top_pfn, dump_one);
+	each_table(0, mmu.max_level, top_pfn, dump_boot_table);
 	dump_hat_end(&boot_hat);
 	boot_hat.hat_htable = NULL;
 }

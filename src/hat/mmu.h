@@ -26,8 +26,6 @@ struct hat_mmu_info {
 	level_t		umax_page_level; /**< the same for user mappings */
 	uint_t		ptes_per_table;	/**< entries in a 4 KiB table */
 	uint_t		top_level_count; /**< usable entries of the top table */
-	uint_t		hash_cnt;	/**< buckets of a user hat */
-	uint_t		khash_cnt;	/**< buckets of the kernel's hat */
 	bool		pae_hat;	/**< entries are 8 bytes */
 	uintptr_t	hole_start;	/**< first address that is not canonical; no hole: all ones */
 	uintptr_t	hole_end;	/**< last one; no hole: 0 */

@@ -75,7 +75,5 @@ mmu_init(void)
 	levels_init();
 	entry_bits_init();
 	hole_init();
-	mmu.hash_cnt = 16;
-	mmu.khash_cnt = 128;
 	paging_features_on();
 }

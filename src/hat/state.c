@@ -33,6 +33,7 @@ uint64_t htable_reserve_amount = HTABLE_RESERVE_AMOUNT;
 volatile uint32_t htable_dont_cache;
 volatile uint32_t active_ptables;
 uint64_t htable_steal_passes = 8;
+uintptr_t htable_secret = 1;
 uint64_t force_steal;
 volatile uint32_t ptable_cnt;
 volatile uint32_t htable_ranks[HTABLE_NRANKS];

@@ -28,7 +28,7 @@ SYMBOLS_i386	:= text_start=$(KERNELBASE)+0x200000 data_start=$(KERNELBASE)+0x400
 SYMBOLS_amd64	:= text_start=0xffffffff80200000 data_start=0xffffffff80400000 boot_pml4=0xffffffff80400000
 
 # Inside: the kernel's own flags (src/kernel.mk), and our replacements of a few headers before the kernel's.
-CPPFLAGS := -nostdinc -Isrc/host/inc -Isrc/host/$(FLAVOR) -Isrc -Isrc/$(FLAVOR) -I. $(if $(filter 1,$(DEBUG)),-DDEBUG) \
+CPPFLAGS := -DLOCK_NOTES -nostdinc -Isrc/host/inc -Isrc/host/$(FLAVOR) -Isrc -Isrc/$(FLAVOR) -I. $(if $(filter 1,$(DEBUG)),-DDEBUG) \
 	$(if $(filter i386,$(FLAVOR)),-DKERNELBASE_PARAM=$(KERNELBASE))
 CFLAGS	:= -std=gnu11 -ffreestanding -O2 -g -fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-pic \
 	-fno-stack-protector -fno-strict-aliasing -mno-sse -mno-mmx -mno-80387 \

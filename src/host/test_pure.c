@@ -118,7 +118,8 @@ longest_chain(hat_t *hat, uint64_t start, uint64_t stride, level_t level, uint_t
 
 		expect(h == htable_hash(hat, htable_base(hat, (uintptr_t)canonical(start + i * stride), level), level),
 		    "the hash is not constant");
-		most = MAX(most, ++count[h & 15]);
+		count[h & 15]++;	/* not inside MAX(), which would count twice */
+		most = MAX(most, count[h & 15]);
 	}
 	return (most);
 }
@@ -194,7 +195,7 @@ walk_ends(page_t *pp)
 static void
 walk_nothing(void)
 {
-	hat_t *kernel = kas_hat, *hat = hat_create_bare(NULL, mmu.hash_cnt);
+	hat_t *kernel = kas_hat, *hat = hat_create_bare(NULL);
 
 	hat->hat_htable = htable_create(hat, 0, mmu.max_level, NULL);
 	kas_hat = hat;

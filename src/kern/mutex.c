@@ -41,15 +41,20 @@ mutex_take(kmutex_t *m, kthread_t *me)
 static void
 held_add(kthread_t *me, kmutex_t *m)
 {
+#ifdef LOCK_NOTES
 	if (me->t_nlocks == T_MAXLOCKS)
 		panic("mutex_enter: thread %s holds %d mutexes and wants one more", me->t_name, T_MAXLOCKS);
 	me->t_locks[me->t_nlocks++] = m;
+#else
+	(void)me, (void)m;
+#endif
 }
 
 /* Mostly the newest one goes first; any order is allowed. */
 static void
 held_remove(kthread_t *me, kmutex_t *m)
 {
+#ifdef LOCK_NOTES
 	int i = me->t_nlocks;
 
 	while (i > 0 && me->t_locks[i - 1] != m)
@@ -58,6 +63,9 @@ held_remove(kthread_t *me, kmutex_t *m)
 	for (; i < me->t_nlocks; i++)
 		me->t_locks[i - 1] = me->t_locks[i];
 	me->t_nlocks--;
+#else
+	(void)me, (void)m;
+#endif
 }
 
 void

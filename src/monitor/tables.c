@@ -54,9 +54,13 @@ mon_each_table(const hat_t *hat, mon_table_fn fn, void *arg)
 {
 	htable_t *head;
 
-	for (uint_t b = 0; b < MIN(hat->hat_num_hash, MAXBUCKETS); b++) {
-		if (!mon_read(&hat->hat_ht_hash[b], &head, sizeof (head))) {
-			mon_error("the array of chains at 0x%lx cannot be read", (ulong_t)(uintptr_t)hat->hat_ht_hash);
+	for (uint_t b = 0; b < MIN(htable_nbuckets(hat), MAXBUCKETS); b++) {
+		const struct hat_chains *hc = &hat->hat_chains[b % HAT_NLOCKS];
+
+		if (b / HAT_NLOCKS > hc->hc_mask)
+			continue;
+		if (!mon_read(&hc->hc_head[b / HAT_NLOCKS], &head, sizeof (head))) {
+			mon_error("the array of chains at 0x%lx cannot be read", (ulong_t)(uintptr_t)hc->hc_head);
 			return (false);
 		}
 		if (!each_in_chain(head, fn, arg))

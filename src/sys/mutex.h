@@ -48,52 +48,43 @@ static inline void mutex_enter(kmutex_t *m);
 bool mutex_tryenter(kmutex_t *m);
 /** Give it back and wake one waiter. Panics when the running thread does not hold it. */
 static inline void mutex_exit(kmutex_t *m);
-void mutex_enter_slow(kmutex_t *m);	/**< all that mutex_enter() does, in a call */
+void mutex_enter_slow(kmutex_t *m) COLD;	/**< all that mutex_enter() does, in a call */
 void mutex_exit_slow(kmutex_t *m);	/**< likewise */
-void mutex_wake(kmutex_t *m);		/**< wake one waiter of a mutex that has just been given back */
+void mutex_wake(kmutex_t *m) COLD;		/**< wake one waiter of a mutex that has just been given back */
 /** Does the running thread hold it? Always true in a panic. */
 bool mutex_owned(const kmutex_t *m);
 #define MUTEX_HELD(m)	(mutex_owned(m))
-/** Leave every mutex that the running thread holds, newest first: for a check that was cut short. */
+/** Leave every mutex that the running thread holds, newest first: for a check that was cut short. Needs LOCK_NOTES. */
 void thread_drop_locks(void);
 
 /*
- * A mutex that is free, and one that nobody waits for, the newest of the thread's: a dozen instructions each, in line. Whatever else there
- * is to know about them is in mutex.c; DEBUG kernels always go there, because of the assertions.
+ * A mutex that is free, and one that nobody waits for: a handful of instructions each, in line. Whatever else there is to know about
+ * them is in mutex.c. With LOCK_NOTES, in kernels with assertions or with checks, every mutex goes there: each thread
+ * then keeps a list of those it holds, so that a check that was cut short can give them back.
  */
-#ifdef DEBUG
-#define MUTEX_INLINE	0
-#else
-#define MUTEX_INLINE	1
-#endif
-
 static inline void
 mutex_enter(kmutex_t *m)
 {
-	kthread_t *me = curthread, *nobody = NULL;
+#ifndef LOCK_NOTES
+	kthread_t *nobody = NULL;
 
-	if (MUTEX_INLINE && me->t_nlocks < T_MAXLOCKS) {
-		me->t_locks[me->t_nlocks++] = m;	/* named before it is ours */
-		if (__atomic_compare_exchange_n(&m->m_owner, &nobody, me, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-			return;
-		me->t_nlocks--;
-	}
+	if (__builtin_expect(__atomic_compare_exchange_n(&m->m_owner, &nobody, curthread, false, __ATOMIC_SEQ_CST,
+	    __ATOMIC_SEQ_CST), 1))
+		return;
+#endif
 	mutex_enter_slow(m);
 }
 
 static inline void
 mutex_exit(kmutex_t *m)
 {
-	kthread_t *me = curthread;
-
-	if (!MUTEX_INLINE || me->t_nlocks == 0 || me->t_locks[me->t_nlocks - 1] != m || m->m_owner != me) {
-		mutex_exit_slow(m);
-		return;
-	}
+#ifdef LOCK_NOTES
+	mutex_exit_slow(m);
+#else
 	(void)__atomic_exchange_n(&m->m_owner, NULL, __ATOMIC_SEQ_CST);
-	if (__builtin_expect(*(kthread_t *volatile *)&m->m_waiters != NULL, 0))
+	if (__builtin_expect(m->m_waiters != NULL, 0))	/* looked at after the exchange, which is a barrier */
 		mutex_wake(m);
-	me->t_nlocks--;
+#endif
 }
 
 /** Condition variable. Zero-filled is ready. */

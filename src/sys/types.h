@@ -54,6 +54,15 @@ typedef int8_t		level_t;	/**< level of a page table; signed, because loops run d
 #define PACKED		__attribute__((packed))
 #define ALIGNED(n)	__attribute__((aligned(n)))
 #define NOINLINE	__attribute__((noinline))
+/*
+ * Rarely called, by functions that are called often: kept out of their way. Without assertions it also saves every register
+ * itself, so that its callers need not save any for the sake of a call that they hardly ever make.
+ */
+#ifdef DEBUG
+#define COLD		__attribute__((noinline, cold))
+#else
+#define COLD		__attribute__((noinline, cold, no_caller_saved_registers))
+#endif
 #define NORETURN	__attribute__((noreturn))
 #define PRINTFLIKE(f, a) __attribute__((format(printf, f, a)))
 

@@ -172,7 +172,7 @@ COSTS = {
 
 
 def costs_command(flavor):
-    return ("make -s -f src/kernel.mk FLAVOR=%s IMAGE=cost DEBUG=0 TESTS=1 && python3 src/tools/boot.py --flavor %s "
+    return ("make -s -f src/kernel.mk FLAVOR=%s IMAGE=cost DEBUG=0 TESTS=1 BENCH=1 && python3 src/tools/boot.py --flavor %s "
             "--image build/%s-cost/hatlab.iso --args 'tour=0 costs=1 watchdog=60000'" % (flavor, flavor, flavor))
 
 

@@ -52,6 +52,7 @@ find_or_build(hat_t *hat, uintptr_t base, level_t level, htable_t *parent, htabl
 	}
 	publish(new, h, parent);
 	mutex_exit(htable_lock(hat, h));
+	htable_chains_grow(hat, h);
 	if (shared != NULL)
 		htable_share_hold(shared);
 	return (new);

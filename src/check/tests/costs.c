@@ -294,7 +294,7 @@ cost_space(void)
 	row("space", per(total, n) - zero * tables, "instructions");
 	row("space-zeroing", zero * tables, "instructions");
 	row("table-bytes", sizeof (htable_t), "bytes");
-	row("space-bytes", sizeof (hat_t) + mmu.hash_cnt * sizeof (htable_t *) + tables * sizeof (htable_t), "bytes");
+	row("space-bytes", sizeof (hat_t) + tables * sizeof (htable_t), "bytes");
 }
 
 /* ------------------------------------------------------------------ running out */

@@ -143,7 +143,7 @@ free_slot(void)
  * @name Structure
  * @{
  */
-static void dmg_hash_array(void) { v.hat->hat_ht_hash = NULL; }
+static void dmg_hash_array(void) { v.hat->hat_chains[0].hc_head = NULL; }
 static void dmg_prev(void) { last_of_chain()->ht_prev = v.mid; }
 static void dmg_cycle(void) { last_of_chain()->ht_next = last_of_chain(); }
 static void dmg_wild(void) { last_of_chain()->ht_next = (htable_t *)8; }
@@ -175,7 +175,7 @@ static void dmg_source(void) { v.low->ht_shares = kas_hat->hat_htable; }
 static void dmg_hat_list(void) { v.hat->hat_prev = v.hat; }
 static void dmg_victim(void) { v.hat->hat_flags |= HAT_VICTIM; }
 static void dmg_dont_cache(void) { htable_dont_cache = 1; }
-static void dmg_lock_held(void) { mutex_enter(&v.hat->hat_lock[0]); }
+static void dmg_lock_held(void) { mutex_enter(&v.hat->hat_chains[0].hc_lock); }
 
 /* The first on the list, so that the list's two ends are easily mended. */
 static void

@@ -60,9 +60,9 @@ linked(hat_t *hat, level_t level, int32_t valid)
 {
 	uint_t n = 0;
 
-	for (uint_t b = 0; b < hat->hat_num_hash; b++) {
+	for (uint_t b = 0; b < htable_nbuckets(hat); b++) {
 		mutex_enter(htable_lock(hat, b));
-		for (htable_t *ht = *htable_bucket(hat, b); ht != NULL; ht = ht->ht_next)
+		for (htable_t *ht = htable_chain_at(hat, b); ht != NULL; ht = ht->ht_next)
 			n += ht->ht_level == level && ht->ht_valid_cnt >= valid;
 		mutex_exit(htable_lock(hat, b));
 	}
