@@ -22,11 +22,15 @@ free_linked(hat_t *hat)
 		htable_t *ht;
 
 		while ((ht = hat->hat_ht_hash[b]) != NULL) {
-			ASSERT(!(ht->ht_flags & HTABLE_SHARED_PFN));	/* C-23: hat_unshare() came first */
+			htable_t *source = ht->ht_shares;
+
+			if (source != NULL)	/* C-23: hat_unshare() should have come first */
+				HAT_MISUSE("N3: table %p still shows table %p", (void *)ht, (void *)source);
 			hat->hat_ht_hash[b] = ht->ht_next;
 			if (ht->ht_next != NULL)
 				ht->ht_next->ht_prev = NULL;
 			htable_free(ht);
+			htable_release(source);
 		}
 	}
 }

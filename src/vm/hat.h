@@ -172,7 +172,7 @@ size_t hat_get_mapped_size(hat_t *hat);		/**< bytes mapped, through shared table
  * @name All mappings of one page
  * @{
  */
-/** Remove them, of every size that contains the page. The page is exclusive-locked. @return 0 */
+/** Remove them, of every size that contains the page. The page is exclusive-locked. @return 0; 1: it is not */
 int hat_pageunload(struct page *pp, uint_t force);
 /** Collect accessed and dirty in the page. @return P_REF, P_MOD of it. @param flags HAT_SYNC_* */
 uint_t hat_pagesync(struct page *pp, uint_t flags);
