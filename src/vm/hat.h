@@ -137,7 +137,8 @@ void hat_memload_array(hat_t *hat, uintptr_t va, size_t len, struct page **pps, 
 /**
  * Map len bytes of frames that may have no page_t (those are not recorded); large pages where VA, PA and length allow, up to
  * mmu.max_page_level, and, where a mapping is recorded, the size code too: or the page could not be unloaded everywhere.
- * Memory is write-back unless HAT_PLAT_NOCACHE. Panics on a free page (facts: frame).
+ * Memory is write-back unless HAT_PLAT_NOCACHE. Panics on a free page, and on one of a user that nobody has locked
+ * (facts: frame, address): it could go away.
  */
 void hat_devload(hat_t *hat, uintptr_t va, size_t len, pfn_t pfn, uint_t attr, uint_t flags);
 /** Take back one HAT_LOAD_LOCK from each mapping in the range. */
