@@ -98,6 +98,8 @@ def notes(flavor, args, file, folder=None, skip=()):
     """{check: [texts]} of all checks of a file, each of which must have passed."""
     names = [n for n in CHECK.findall((TOP / "src/check/tests" / file).read_text()) if n not in skip]
     result = boot(flavor, f"tour=0 check_ticks=2000 watchdog=30000 checks={','.join(names)} {args}", folder=folder)
+    wrong = [f"{r['name']}: {r['text']}" for r in result.records if r.kind == "check-end" and r["result"] != "ok"]
+    assert not wrong, wrong     # these first: what a check leaves behind when it fails may break more
     assert result.ok, result.problem
     texts = {name: [] for name in names}
     for record in result.records:

@@ -71,8 +71,9 @@ look(void)
 	hat_t *hats[3] = { s.hat, s.src, kas_hat };
 	page_t *pages[3] = { s.page, s.shared, s.large };
 	htable_t *ht = htable_lookup(s.hat, VA, 0);
-	struct look l = { .ism = s.hat->hat_ism_pgcnt, .locks = ht->ht_lock_cnt, .tables = active_ptables };
+	struct look l = { .ism = s.hat->hat_ism_pgcnt, .tables = active_ptables };
 
+	l.locks = ht != NULL ? ht->ht_lock_cnt : UINT32_MAX;	/* it may have gone with what it mapped */
 	htable_release(ht);
 	for (uint_t i = 0; i < s.n; i++)
 		l.entry[i] = entry_at(s.hat, s.seen[i]);
