@@ -20,10 +20,14 @@ free_chain(struct hat_chains *hc, htable_t **head)
 	htable_t *ht;
 
 	while ((ht = *head) != NULL) {
-		ASSERT(!(ht->ht_flags & HTABLE_SHARED_PFN));	/* C-23: hat_unshare() came first */
+		htable_t *source = ht->ht_shares;
+
+		if (source != NULL)	/* C-23: hat_unshare() should have come first */
+			HAT_MISUSE("N3: table %p still shows table %p", (void *)ht, (void *)source);
 		*head = ht->ht_next;
 		hc->hc_count--;
 		htable_free(ht);
+		htable_release(source);
 	}
 }
 

@@ -322,6 +322,7 @@ run_one(const struct check *c, const char *copy)
 	struct check_run *r = kmem_zalloc(sizeof (*r), KM_SLEEP);
 	kthread_t *t;
 
+	watchdog_restart();
 	r->cr_check = c;
 	r->cr_copy = copy;
 	print_begin(r);

@@ -12,7 +12,7 @@
 #include <hat/htable.h>
 
 /**
- * The `hat` line of a hat. A hat without hash chains (hat_ht_hash NULL) is the boot mapper's: it has only hat_htable, and
+ * The `hat` line of a hat. A hat without hash chains is the boot mapper's: it has only hat_htable, and
  * all tables below are found by their links.
  */
 void dump_hat_begin(hat_t *hat);

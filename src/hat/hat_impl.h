@@ -185,12 +185,13 @@ bool use_hat_reserves(void);
 bool hat_range_ok(const hat_t *hat, uintptr_t va, size_t len);
 /** End of a range, for htable_walk(). */
 uintptr_t hat_range_end(uintptr_t va, size_t len);
-/** An upper layer has broken a rule: assertion in DEBUG, else nothing. */
+/** An upper layer has broken a rule: assertion in DEBUG, whose text names the invariant and the values; else nothing. */
 #ifdef DEBUG
-#define HAT_MISUSE(what)	assfail(what, __FILE__, __LINE__)
+#define HAT_MISUSE(...)	hat_misuse(__FILE__, __LINE__, __VA_ARGS__)
 #else
-#define HAT_MISUSE(what)	((void)0)
+#define HAT_MISUSE(...)	((void)(0 && (hat_misuse(__FILE__, __LINE__, __VA_ARGS__), 0)))
 #endif
+void hat_misuse(const char *file, int line, const char *fmt, ...) NORETURN PRINTFLIKE(3, 4);
 
 #define HAT_MAXDEPTH	16	/**< nesting of entry points on one thread: mapping memory for a map is 2 or 3 */
 

@@ -114,7 +114,12 @@ static void
 find_kernel_ranges(void)
 {
 	level_t top = mmu.max_level;
-	uintptr_t round = (kernelbase + LEVEL_OFFSET(top)) & LEVEL_MASK(top);
+	uintptr_t round;
+
+	if (hat_kernelbase(kernelbase) != kernelbase || (userlimit & PAGEOFFSET) != 0 || userlimit > kernelbase)
+		panic("hat: kernelbase 0x%lx and userlimit 0x%lx: the one must be 0x%lx, the other a page's address not above it",
+		    kernelbase, userlimit, hat_kernelbase(kernelbase));
+	round = (kernelbase + LEVEL_OFFSET(top)) & LEVEL_MASK(top);
 
 	if (round != kernelbase)
 		kernel_ranges[num_kernel_ranges++] = (struct hat_kernel_range){ top - 1, kernelbase, round };

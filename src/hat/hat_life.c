@@ -104,9 +104,11 @@ hat_free_start(hat_t *hat)
 void
 hat_free_end(hat_t *hat)
 {
-	ASSERT(hat->hat_flags & HAT_FREEING);
-	ASSERT(CPU->cpu_current_hat != hat);
-	ASSERT(hat->hat_cpus == 0);
+	if (!(hat->hat_flags & HAT_FREEING) || hat->hat_cpus != 0 || CPU->cpu_current_hat == hat) {
+		HAT_MISUSE("S14: hat_free_end of hat %p, flags 0x%x, which CPUs 0x%lx run", (void *)hat, hat->hat_flags,
+		    hat->hat_cpus);
+		return;
+	}
 	list_remove(hat);
 	htable_purge_hat(hat);
 	hat_destroy_bare(hat);

@@ -191,8 +191,9 @@ load_frames(hat_t *hat, uintptr_t va, size_t len, pfn_t pfn, uint_t attr, uint_t
 	page_t *pp = page_numtopp_nolock(pfn);
 	level_t l = lpage_level(hat, va, pfn, len);
 
-	if (pp != NULL && pp->p_state == PAGE_FREE)
-		panic("hat_devload: page 0x%lx, to be mapped at 0x%lx, is free", pfn, va);
+	if (pp != NULL && (pp->p_state == PAGE_FREE || (pp->p_state == PAGE_USER && pp->p_selock == 0)))
+		panic("hat_devload: page 0x%lx, to be mapped at 0x%lx, is %s", pfn, va,
+		    pp->p_state == PAGE_FREE ? "free" : "not locked");
 	if (pp != NULL && !(attr & HAT_PLAT_NOCACHE))
 		attr = write_back(attr);
 	if (flags & HAT_LOAD_NOCONSIST)

@@ -27,6 +27,16 @@ note(uintptr_t from, uintptr_t to)
 	mutex_exit(&mempte_lock);
 }
 
+static bool
+is_kernel_page(const char *who, uintptr_t va)
+{
+	if ((va & PAGEOFFSET) == 0 && va >= kernelbase)
+		return (true);
+	HAT_MISUSE("S9: %s: 0x%lx is no page of the kernel", who, va);
+	(void)who;
+	return (false);
+}
+
 paddr_t
 hat_mempte_setup(uintptr_t va)
 {
@@ -35,7 +45,8 @@ hat_mempte_setup(uintptr_t va)
 	x86pte_t old;
 	pfn_t pfn;
 
-	ASSERT((va & PAGEOFFSET) == 0 && va >= kernelbase);
+	if (!is_kernel_page("hat_mempte_setup", va))
+		return (0);
 	ASSERT(curthread->t_hatdepth < HAT_MAXDEPTH);
 	curthread->t_hatdepth++;
 	ht = htable_create(kas_hat, va, 0, NULL);
@@ -68,18 +79,22 @@ void
 hat_mempte_remap(pfn_t pfn, uintptr_t va, paddr_t pte_pa, uint_t attr, uint_t flags)
 {
 	ASSERT(curthread->t_preempt > 0);
-	store(va, pte_pa, hati_mkpte(kas_hat, va, pfn, attr, 0, flags | HAT_LOAD_NOCONSIST));
+	if (is_kernel_page("hat_mempte_remap", va))
+		store(va, pte_pa, hati_mkpte(kas_hat, va, pfn, attr, 0, flags | HAT_LOAD_NOCONSIST));
 }
 
 void
 hat_mempte_release(uintptr_t va, paddr_t pte_pa)
 {
-	htable_t *ht = htable_lookup(kas_hat, va, 0);
+	htable_t *ht;
 
+	if (!is_kernel_page("hat_mempte_release", va))
+		return;
+	ht = htable_lookup(kas_hat, va, 0);
 	if (ht == NULL)
 		panic("hat_mempte_release: 0x%lx has no table", va);
+	note(va, 0);		/* panics when it is not reserved: before anything is cleared */
 	store(va, pte_pa, 0);
-	note(va, 0);
 	atomic_dec_int(&ht->ht_valid_cnt);
 	htable_release(ht);
 }

@@ -4,10 +4,23 @@
  * @brief Rules about ranges, and the parts of the HAT's interface that have no work here.
  */
 #include <hat/htable_impl.h>
+#include <sys/printf.h>
 #include <sys/thread.h>
 #include <vm/page.h>
 
 #define KERNELBASE_ALIGN	0x400000u	/* 4 MiB, whatever an entry maps: one value for every 32-bit mode */
+
+void
+hat_misuse(const char *file, int line, const char *fmt, ...)
+{
+	char text[200];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof (text), fmt, ap);
+	va_end(ap);
+	assfail(text, file, line);
+}
 
 /** Is any address of the range not canonical? It may end where the space does. */
 static bool
@@ -24,13 +37,13 @@ hat_range_ok(const hat_t *hat, uintptr_t va, size_t len)
 	if (len == 0)
 		return (false);
 	if (((va | len) & PAGEOFFSET) != 0)
-		HAT_MISUSE("hat: a range that is not page aligned");
+		HAT_MISUSE("L9: hat range 0x%lx, 0x%zx bytes, is not page aligned", va, len);
 	else if (last < va || touches_hole(va, last))
-		HAT_MISUSE("hat: a range that reaches into the hole or beyond the end (S9)");
+		HAT_MISUSE("S9: hat range 0x%lx, 0x%zx bytes, reaches into the hole or beyond the end", va, len);
 	else if (hat != kas_hat && last >= hat_user_end(hat))
-		HAT_MISUSE("hat: a user range that reaches beyond userlimit (S9)");
+		HAT_MISUSE("S9: user range 0x%lx-0x%lx reaches beyond 0x%lx", va, last, hat_user_end(hat));
 	else if (hat == kas_hat && va < kernelbase && last >= kernelbase)
-		HAT_MISUSE("hat: a kernel range that reaches across kernelbase (S9)");
+		HAT_MISUSE("S9: kernel range 0x%lx-0x%lx reaches across kernelbase 0x%lx", va, last, kernelbase);
 	else
 		return (true);
 	return (false);

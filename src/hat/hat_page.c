@@ -63,8 +63,10 @@ int
 hat_pageunload(page_t *pp, uint_t force)
 {
 	(void)force;
-	if (!PAGE_EXCL(pp))
-		HAT_MISUSE("hat_pageunload: the page is not exclusive-locked");
+	if (!PAGE_EXCL(pp)) {
+		HAT_MISUSE("E7: hat_pageunload: page 0x%lx is not exclusive-locked", pp->p_pagenum);
+		return (1);
+	}
 	for (level_t l = 0; l <= (level_t)pp->p_szc; l++)
 		unload_level(pp, l);
 	return (0);
@@ -95,8 +97,10 @@ hat_page_demote(page_t *pp)
 {
 	level_t szc = (level_t)pp->p_szc;
 
-	if (!PAGE_EXCL(pp))
-		HAT_MISUSE("hat_page_demote: the page is not exclusive-locked");
+	if (!PAGE_EXCL(pp)) {
+		HAT_MISUSE("E5: hat_page_demote: page 0x%lx is not exclusive-locked", pp->p_pagenum);
+		return;
+	}
 	if (szc == 0)
 		return;
 	for (level_t l = 1; l <= szc; l++)

@@ -9,10 +9,10 @@
 #define MAX_RANGES	8	/**< ranges unmapped before the callback hears of them */
 
 static void
-unlock_one(htable_t *ht)
+unlock_one(htable_t *ht, uintptr_t va)
 {
 	if (ht->ht_lock_cnt == 0)
-		HAT_MISUSE("hat: unlocking what is not locked (N6)");
+		HAT_MISUSE("N6: 0x%lx is unlocked, but nothing in table %p is locked", va, (void *)ht);
 	else
 		atomic_dec_32(&ht->ht_lock_cnt);
 }
@@ -53,7 +53,7 @@ void
 hat_pte_unmap(htable_t *ht, uint_t entry, uint_t flags, x86pte_t old, void *pte_ptr)
 {
 	if ((flags & HAT_UNLOAD_UNLOCK) && ht->ht_hat != kas_hat)
-		unlock_one(ht);
+		unlock_one(ht, htable_e2va(ht, entry));
 	while (PTE_ISVALID(old)) {
 		x86pte_t expect = old;
 		page_t *pp = page_of(ht, entry, expect);
@@ -116,7 +116,7 @@ static void
 unload_leaf(htable_t *ht, uintptr_t va, x86pte_t pte, uint_t flags, struct batch *b)
 {
 	if (ht->ht_flags & HTABLE_SHARED_PFN) {
-		HAT_MISUSE("hat_unload: a page of a shared table");
+		HAT_MISUSE("N2: 0x%lx is unloaded, but table %p is shared", va, (void *)ht);
 		return;
 	}
 	hat_pte_unmap(ht, htable_va2entry(va, ht), flags, pte, NULL);
@@ -134,7 +134,7 @@ unload_one(hat_t *hat, uintptr_t va, uint_t flags)
 	if (ht == NULL)
 		return (false);
 	if (ht->ht_flags & HTABLE_SHARED_PFN)
-		HAT_MISUSE("hat_unload: a page of a shared table");
+		HAT_MISUSE("N2: 0x%lx is unloaded, but table %p is shared", va, (void *)ht);
 	else if (PTE_ISVALID(pte))
 		hat_pte_unmap(ht, entry, flags, pte, NULL);
 	htable_release(ht);
@@ -180,7 +180,7 @@ hat_unlock(hat_t *hat, uintptr_t va, size_t len)
 		return;
 	while (va < end && htable_walk(hat, &ht, &va, end) != 0) {
 		if (!(ht->ht_flags & HTABLE_SHARED_PFN))
-			unlock_one(ht);
+			unlock_one(ht, va);
 		va += LEVEL_SIZE(ht->ht_level);
 	}
 	htable_release(ht);

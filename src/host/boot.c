@@ -357,6 +357,8 @@ inside_main(const struct machine_options *o)
 		test_pure();
 	else if (strcmp(o->test, "history") == 0)
 		test_history();
+	else if (strcmp(o->test, "panic") == 0)
+		test_panic();
 	else
 		panic("there is no test \"%s\"", o->test);
 	return (0);

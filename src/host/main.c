@@ -38,10 +38,10 @@ static const struct machine_options defaults = {
 
 static const char usage[] =
     "usage: %s                            the fixed list of runs\n"
-    "       %s --test boot|pure|history [options]   one run\n"
+    "       %s --test boot|pure|history|panic [options]   one run\n"
     "  --args \"WORDS\"   the kernel's command line: kpm=0 force_steal=3 page_fail_after=7 ...\n"
     "  --cpus N         pretend CPUs, 1 to 8 (4)\n"
-    "  --no-1g --no-nx --no-pge   a pretend CPU without that\n"
+    "  --no-1g --no-nx --no-pge --no-cx8   a pretend CPU without that\n"
     "  --seed N --steps N         of a history (1, 100000)\n"
     "  --every N        steps from one complete comparison to the next (1000)\n"
     "  --kmem-fail N    let every N-th request for an object fail\n"
@@ -110,6 +110,8 @@ option(int argc, char **argv, int *i, struct machine_options *o)
 		o->no_nx = 1;
 	else if (strcmp(w, "--no-pge") == 0)
 		o->no_pge = 1;
+	else if (strcmp(w, "--no-cx8") == 0)
+		o->no_cx8 = 1;
 	else if (strcmp(w, "--verbose") == 0)
 		o->verbose = 1;
 	else

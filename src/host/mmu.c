@@ -552,7 +552,7 @@ cpuid(uint32_t leaf, uint32_t subleaf)
 	case 0:			/* "Pretend CPU " */
 		return ((struct cpuid_regs){ 1, 0x74657250, 0x20555043, 0x20646e65 });
 	case 1:			/* PSE MSR PAE CX8 APIC PGE SSE2 */
-		return ((struct cpuid_regs){ .edx = 1u << 3 | 1u << 5 | 1u << 6 | 1u << 8 | 1u << 9 | !features->no_pge << 13 | 1u << 26 });
+		return ((struct cpuid_regs){ .edx = 1u << 3 | 1u << 5 | 1u << 6 | !features->no_cx8 << 8 | 1u << 9 | !features->no_pge << 13 | 1u << 26 });
 	case 0x80000000:
 		return ((struct cpuid_regs){ .eax = 0x80000008 });
 	case 0x80000001:

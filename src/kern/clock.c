@@ -18,7 +18,8 @@
 volatile uint64_t lbolt;
 
 static uint64_t watchdog = 6000;
-TUNABLE_NUMBER(watchdog, "watchdog", "ticks (10 ms of emulated time) after which the kernel stops itself; 0: never");
+static volatile uint64_t watchdog_start;	/* the tick from which it counts */
+TUNABLE_NUMBER(watchdog, "watchdog", "ticks (10 ms of emulated time) after which the kernel stops itself, for each check anew; 0: never");
 
 static kthread_t *sleepers;		/* sched_lock; in no order, there are few */
 
@@ -76,6 +77,12 @@ watchdog_bite(const struct trapframe *tf)
 }
 
 void
+watchdog_restart(void)
+{
+	watchdog_start = lbolt;
+}
+
+void
 clock_tick(const struct trapframe *tf)
 {
 	cpu_t *c = CPU;
@@ -88,7 +95,7 @@ clock_tick(const struct trapframe *tf)
 		spin_exit(&sched_lock, saved);
 	}
 	c->cpu_resched = 1;
-	if (watchdog != 0 && lbolt > watchdog)
+	if (watchdog != 0 && lbolt - watchdog_start > watchdog)
 		watchdog_bite(tf);
 }
 

@@ -61,6 +61,8 @@ void thread_join(kthread_t *t);
 void thread_delay(uint64_t ticks);
 /** Start the tick and the scheduler's use of it on this CPU; interrupts are on afterwards. */
 void clock_start(void);
+/** Something that has a time limit of its own begins: the watchdog counts its ticks from here. */
+void watchdog_restart(void);
 extern volatile uint64_t lbolt;		/**< ticks since boot, 100 a (emulated) second */
 
 /** Keep this thread on this CPU until the matching kpreempt_enable(); nests, never blocks. */

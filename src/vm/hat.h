@@ -137,7 +137,8 @@ void hat_memload_array(hat_t *hat, uintptr_t va, size_t len, struct page **pps, 
 /**
  * Map len bytes of frames that may have no page_t (those are not recorded); large pages where VA, PA and length allow, up to
  * mmu.max_page_level, and, where a mapping is recorded, the size code too: or the page could not be unloaded everywhere.
- * Memory is write-back unless HAT_PLAT_NOCACHE. Panics on a free page (facts: frame).
+ * Memory is write-back unless HAT_PLAT_NOCACHE. Panics on a free page, and on one of a user that nobody has locked
+ * (facts: frame, address): it could go away.
  */
 void hat_devload(hat_t *hat, uintptr_t va, size_t len, pfn_t pfn, uint_t attr, uint_t flags);
 /** Take back one HAT_LOAD_LOCK from each mapping in the range. */
@@ -172,7 +173,7 @@ size_t hat_get_mapped_size(hat_t *hat);		/**< bytes mapped, through shared table
  * @name All mappings of one page
  * @{
  */
-/** Remove them, of every size that contains the page. The page is exclusive-locked. @return 0 */
+/** Remove them, of every size that contains the page. The page is exclusive-locked. @return 0; 1: it is not */
 int hat_pageunload(struct page *pp, uint_t force);
 /** Collect accessed and dirty in the page. @return P_REF, P_MOD of it. @param flags HAT_SYNC_* */
 uint_t hat_pagesync(struct page *pp, uint_t flags);

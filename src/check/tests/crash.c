@@ -12,6 +12,7 @@
 #include <sys/string.h>
 #include <sys/thread.h>
 #include <sys/tunable.h>
+#include <vm/hat.h>
 #include <x86/cpufunc.h>
 
 static char crash[16];
@@ -78,6 +79,13 @@ static void
 crash_stack(void)
 {
 	thread_join(thread_create("overflow", overflow, NULL));
+}
+
+/* A frame that does not exist, through the linear map of those that do. */
+static void
+crash_kpm(void)
+{
+	*(volatile int *)(hat_kpm_pfn2va(0xffff0)) = 1;
 }
 
 static void
@@ -172,7 +180,7 @@ static const struct {
 	{ "panic", crash_panic }, { "assert", crash_assert }, { "todo", crash_todo }, { "null", crash_null },
 	{ "jump", crash_jump }, { "divide", crash_divide }, { "stack", crash_stack }, { "free-twice", crash_free_twice },
 	{ "use-after-free", crash_use_after_free }, { "overrun", crash_overrun }, { "bad-free", crash_bad_free },
-	{ "mutex", crash_mutex }, { "hang", crash_hang }, { "nmi", crash_nmi }, { "together", crash_together },
+	{ "mutex", crash_mutex }, { "hang", crash_hang }, { "kpm", crash_kpm }, { "nmi", crash_nmi }, { "together", crash_together },
 };
 
 void
