@@ -72,8 +72,10 @@ include src/trial.mk
 # Without assertions the HAT and its units are compiled as one file: the functions of a unit are short, and half of their cost is
 # calling each other. Never in a trial, which must come between any two of them.
 ONE_PIECE := $(if $(TRIAL)$(filter 1,$(DEBUG)),,$(UNIT_OBJS) $(filter $(B)/src/hat/%,$(OBJS)))
-$(B)/hat.c: $(B)/flags
-	printf '#include "%s"\n' $(UNIT_SRCS) $(filter src/hat/%,$(SRCS)) >$@
+$(B)/hat.c: FORCE
+	@mkdir -p $(@D)
+	@printf '#include "%s"\n' $(UNIT_SRCS) $(filter src/hat/%,$(SRCS)) >$@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 $(B)/hat.o: CFLAGS += $(INLINE)
 ALL_OBJS := $(filter-out $(ONE_PIECE),$(OBJS) $(if $(TRIAL),$(filter-out $(TRIAL_REPLACED),$(UNIT_OBJS)) $(TRIAL_OBJS),$(UNIT_OBJS))) \
 	$(if $(ONE_PIECE),$(B)/hat.o)
@@ -81,7 +83,7 @@ ALL_OBJS := $(filter-out $(ONE_PIECE),$(OBJS) $(if $(TRIAL),$(filter-out $(TRIAL
 $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
-$(B)/hat.o: $(B)/hat.c
+$(B)/hat.o: $(B)/hat.c $(B)/flags
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 $(B)/%.o: %.S $(B)/flags
 	@mkdir -p $(@D)

@@ -32,6 +32,7 @@ init_fields(htable_t *ht, hat_t *hat, uintptr_t vaddr, level_t level)
 	ht->ht_busy = 1;
 	ht->ht_valid_cnt = 0;
 	ht->ht_lock_cnt = 0;
+	ht->ht_groups = 0;
 	ht->ht_parent = NULL;
 	ht->ht_shares = NULL;
 	ht->ht_rank = HTABLE_RANK_NONE;

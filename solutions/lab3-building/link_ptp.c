@@ -17,6 +17,7 @@ link_ptp(htable_t *higher, htable_t *new, uintptr_t vaddr)
 	ASSERT(new->ht_level != mmu.max_level);
 	atomic_inc_int(&higher->ht_valid_cnt);
 	htable_unrank(higher);
+	htable_note(higher, entry);
 	found = x86pte_cas(higher, entry, 0, link);
 	if (found == PT_REF)	/* empty, but somebody's walk has left its mark: it must go too */
 		found = x86pte_cas(higher, entry, PT_REF, link) ^ PT_REF;

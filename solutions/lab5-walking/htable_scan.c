@@ -5,40 +5,40 @@
  */
 #include <hat/htable_impl.h>
 
-/** The valid bit is in the first byte of an entry of any size: most of a sparse table is passed over in four instructions each. */
+/*
+ * The first valid entry before `end`, or end. The valid bit is in the first byte of an entry of any size, so four of them cost a
+ * dozen instructions; an empty group costs nothing.
+ */
 static uint_t
-next_valid(const volatile uint8_t *p, uint_t entry, uint_t end)
+next_valid(const htable_t *ht, const volatile uint8_t *table, uint_t entry, uint_t end)
 {
-	uint_t size = mmu.pte_size;
+	uint_t size = mmu.pte_size, group = (1u << mmu.group_shift) - 1;	/* groups are multiples of four entries */
 
-	while (entry < end && !(*p & PT_VALID)) {
-		entry++;
-		p += size;
+	while ((entry = htable_skip(ht, entry)) < end) {
+		const volatile uint8_t *p = table + entry * size;
+		uint_t stop = MIN((entry | group) + 1, end);
+
+		for (; entry + 4 <= stop; entry += 4, p += 4 * size)
+			if ((p[0] | p[size] | p[2 * size] | p[3 * size]) & PT_VALID)
+				break;
+		for (; entry < stop; entry++, p += size)
+			if (*p & PT_VALID)
+				return (entry);
 	}
-	return (entry);
-}
-
-/** How many entries there are to look at: those below eaddr. */
-static uint_t
-last_entry(const htable_t *ht, uint_t entry, uintptr_t va, uintptr_t eaddr)
-{
-	uint_t n = HTABLE_NUM_PTES(ht);
-	uintptr_t left = (eaddr - 1 - va) >> LEVEL_SHIFT(ht->ht_level);
-
-	/* above a hole the entries are not where addresses say: they hold no leaves, and an overshoot only ends the walk */
-	return (left < n - 1 - entry ? entry + (uint_t)left + 1 : n);
+	return (end);
 }
 
 /** What is not the first entry: found by looking on. */
 static x86pte_t
-look_on(htable_t *ht, char *p, uintptr_t *vap, uint_t start, uintptr_t eaddr)
+look_on(htable_t *ht, uint8_t *table, uintptr_t *vap, uint_t start, uintptr_t eaddr)
 {
 	uintptr_t va = *vap;
-	uint_t end = va < eaddr ? last_entry(ht, start, va, eaddr) : start + 1, entry = start;
+	/* above a hole the entries are not where addresses say: they hold no leaves, and an overshoot only ends the walk */
+	uint_t end = va < eaddr ? htable_entries_before(ht, start, va, eaddr) : start + 1, entry = start;
 	x86pte_t pte = 0;
 
-	while ((entry = next_valid((uint8_t *)p + ((entry - start) << mmu.pte_size_shift), entry, end)) < end) {
-		pte = pte_load(p + ((entry - start) << mmu.pte_size_shift));
+	while ((entry = next_valid(ht, table, entry, end)) < end) {
+		pte = pte_load(table + (entry << mmu.pte_size_shift));
 		if (PTE_ISVALID(pte))
 			break;
 		pte = 0;
@@ -53,12 +53,12 @@ x86pte_t
 htable_scan(htable_t *ht, uintptr_t *vap, uintptr_t eaddr)
 {
 	uint_t start = htable_va2entry(*vap, ht);
-	char *p = x86pte_access_pagetable(ht, start);
-	x86pte_t pte = pte_load(p);
+	uint8_t *table = x86pte_access_pagetable(ht, 0);
+	x86pte_t pte = pte_load(table + (start << mmu.pte_size_shift));
 
 	*vap &= LEVEL_MASK(ht->ht_level);
 	if (!PTE_ISVALID(pte))
-		pte = look_on(ht, p, vap, start, eaddr);
+		pte = look_on(ht, table, vap, start, eaddr);
 	x86pte_release_pagetable(ht);
 	return (pte);
 }

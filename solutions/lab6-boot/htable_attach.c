@@ -21,6 +21,7 @@ describe(hat_t *hat, uintptr_t base, level_t level, htable_t *parent, pfn_t pfn)
 	ht->ht_busy = 1;
 	ht->ht_valid_cnt = 0;
 	ht->ht_lock_cnt = 0;
+	ht->ht_groups = ~0u;	/* what boot left anywhere */
 	ht->ht_pfn = pfn;
 	ht->ht_parent = parent;
 	ht->ht_shares = NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /**
  * @file
- * @brief Invariants N1-N15: numbers that are kept, against what they count.
+ * @brief Invariants N1-N16: numbers that are kept, against what they count.
  */
 #include <check/invariants.h>
 #include <check/inv_impl.h>
@@ -172,6 +172,15 @@ inv_N15(void)
 		n += shared(t);
 	if (hatstat.hs_adopted != 0 && n != stat)
 		inv_report(NULL, NULL, n, stat, "statistics of sharing");
+}
+
+/* Whoever looks for what is mapped passes over groups without a bit. A shared table is its source's, and has none. */
+void
+inv_N16(inv_table_t *t, uint_t i, x86pte_t e)
+{
+	if (PTE_ISVALID(e) && !shared(t) && !(t->it_ht.ht_groups & (1u << (i >> mmu.group_shift))))
+		inv_report(NULL, t, t->it_ht.ht_groups | 1u << (i >> mmu.group_shift), t->it_ht.ht_groups,
+		    "slot %u is valid, but ht_groups has no bit for it", i);
 }
 
 bool

@@ -53,6 +53,7 @@ const struct invariant invariants[] = {
 	{ "N13", "active_ptables counts the frames of tables", .all = inv_N13 },
 	{ "N14", "each object from the cache is linked, cached or in the reserve", .all = inv_N14 },
 	{ "N15", "the statistics of sharing agree with the shared tables", .all = inv_N15 },
+	{ "N16", "valid entries lie in groups whose bit is set", .entry = inv_N16 },
 	{ "F1", "a table that is not VLP has a frame that exists", .table = inv_F1 },
 	{ "F2", "no two tables have the same frame", .all = inv_F2 },
 	{ "F3", "frames of tables are not free and locked shared", .all = inv_F3 },

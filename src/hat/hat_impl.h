@@ -100,6 +100,7 @@ struct hat_cpu_info {
 extern kmutex_t hat_list_lock;
 extern kcondvar_t hat_list_cv;
 extern cpuset_t khat_cpuset;		/**< CPUs that are online */
+extern volatile uint32_t hat_unflushed;	/**< range unloads between clearing entries and flushing them */
 extern uint64_t use_boot_reserve;	/**< 1 until hat_init_finish() */
 extern uint64_t can_steal_post_boot;	/**< 0 until the first hat_alloc() */
 extern bool khat_running;		/**< false until hat_kern_setup() ends: tables are reached by the boot window */

@@ -76,12 +76,14 @@ check_remap(x86pte_t old, x86pte_t pte, level_t level, uint_t flags)
 		    (unsigned long long)old, (unsigned long long)pte, level);
 }
 
-/** There is a new leaf. Safe after it can be used: its page is locked by whoever loads it, so nobody takes it away yet. */
+/** There are n new leaves, the first in this entry. Safe after it can be used: its page is locked by whoever loads it, so nobody takes it away yet. */
 static void
-count_up(htable_t *ht)
+count_up(htable_t *ht, uint_t entry, uint_t n)
 {
-	atomic_inc_int(&ht->ht_valid_cnt);
-	atomic_add_long(&ht->ht_hat->hat_pages_mapped[ht->ht_level], 1);
+	for (uint_t e = entry; e < entry + n; e = ((e >> mmu.group_shift) + 1) << mmu.group_shift)
+		htable_note(ht, e);
+	(void)__atomic_add_fetch(&ht->ht_valid_cnt, (int32_t)n, __ATOMIC_SEQ_CST);
+	atomic_add_long(&ht->ht_hat->hat_pages_mapped[ht->ht_level], (long)n);
 }
 
 int
@@ -108,7 +110,7 @@ hati_pte_map(htable_t *ht, uint_t entry, page_t *pp, x86pte_t pte, uint_t flags,
 	if (recorded)
 		x86_hm_exit(pp);
 	if (!PTE_ISVALID(old))
-		count_up(ht);
+		count_up(ht, entry, 1);
 	hment_free(hm);
 	return (old == LPAGE_ERROR ? -1 : 0);
 }
@@ -184,16 +186,79 @@ hat_memload_array(hat_t *hat, uintptr_t va, size_t len, page_t **pps, uint_t att
 	}
 }
 
-/** One page of hat_devload(), as large as can be. @return its size */
-static size_t
-load_frames(hat_t *hat, uintptr_t va, size_t len, pfn_t pfn, uint_t attr, uint_t flags)
+/** The page of a frame that is to be mapped at va, NULL where there is no memory. */
+static page_t *
+page_to_map(uintptr_t va, pfn_t pfn)
 {
 	page_t *pp = page_numtopp_nolock(pfn);
-	level_t l = lpage_level(hat, va, pfn, len);
 
 	if (pp != NULL && (pp->p_state == PAGE_FREE || (pp->p_state == PAGE_USER && pp->p_selock == 0)))
 		panic("hat_devload: page 0x%lx, to be mapped at 0x%lx, is %s", pfn, va,
 		    pp->p_state == PAGE_FREE ? "free" : "not locked");
+	return (pp);
+}
+
+/** Frames that no mapping list is to know of, into empty entries of the table that maps va. @return how many, perhaps none */
+static size_t
+fill_table(hat_t *hat, uintptr_t va, size_t len, pfn_t pfn, uint_t attr, uint_t flags)
+{
+	htable_t *ht = htable_create(hat, va, 0, NULL);
+	uint_t entry = htable_va2entry(va, ht), n = htable_entries_before(ht, entry, va, va + len);
+
+	n = pte_fill(x86pte_access_pagetable(ht, entry), n - entry, hati_mkpte(hat, va, pfn, attr, 0, flags));
+	x86pte_release_pagetable(ht);
+	if (n > 0)
+		count_up(ht, entry, n);
+	htable_release(ht);
+	return (n);
+}
+
+/** How many frames from pfn on are the same kind of thing, memory or not, up to n. */
+static size_t
+same_kind(uintptr_t va, pfn_t pfn, size_t n)
+{
+	bool memory = page_to_map(va, pfn) != NULL;
+	size_t i = MAX(page_none_run(pfn, n), (pfn_t)1);
+
+	while (i < n && (page_to_map(va + i * PAGESIZE, pfn + i) != NULL) == memory)
+		i++;
+	return (i);
+}
+
+/**
+ * Small pages without records: as many as the table at va takes, so that the table is found once for all of them. One that is
+ * mapped already ends the run.
+ * @return  bytes mapped; 0: what is here must be loaded one by one
+ */
+static size_t
+load_run(hat_t *hat, uintptr_t va, size_t len, pfn_t pfn, uint_t attr, uint_t flags)
+{
+	size_t most = LEVEL_SIZE(1) - (va & LEVEL_OFFSET(1)), n;
+
+	if (flags & (HAT_LOAD_LOCK | HAT_LOAD_SHARE | HAT_LOAD_REMAP))
+		return (0);
+	if (!(flags & HAT_LOAD_NOCONSIST) && page_numtopp_nolock(pfn) != NULL)
+		return (0);
+	n = same_kind(va, pfn, MIN(most, len) >> PAGESHIFT);
+	if (page_numtopp_nolock(pfn) != NULL && !(attr & HAT_PLAT_NOCACHE))
+		attr = write_back(attr);
+	ASSERT(curthread->t_hatdepth < HAT_MAXDEPTH);
+	curthread->t_hatdepth++;
+	n = fill_table(hat, va, n << PAGESHIFT, pfn, attr, flags | HAT_LOAD_NOCONSIST);
+	curthread->t_hatdepth--;
+	return (n << PAGESHIFT);
+}
+
+/** One page of hat_devload(), as large as can be, or a run of small ones. @return its size */
+static size_t
+load_frames(hat_t *hat, uintptr_t va, size_t len, pfn_t pfn, uint_t attr, uint_t flags)
+{
+	page_t *pp = page_to_map(va, pfn);
+	level_t l = lpage_level(hat, va, pfn, len);
+	size_t size;
+
+	if (l == 0 && len > PAGESIZE && (size = load_run(hat, va, len, pfn, attr, flags)) > 0)
+		return (size);
 	if (pp != NULL && !(attr & HAT_PLAT_NOCACHE))
 		attr = write_back(attr);
 	if (flags & HAT_LOAD_NOCONSIST)

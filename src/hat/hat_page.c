@@ -47,8 +47,8 @@ static void
 unload_level(page_t *pp, level_t level)
 {
 	page_t *leader = page_leader(pp, level);
-	htable_t *ht;
-	uint_t entry;
+	htable_t *ht = NULL;
+	uint_t entry = 0;
 
 	for (;;) {
 		x86_hm_enter(leader);
@@ -69,6 +69,9 @@ hat_pageunload(page_t *pp, uint_t force)
 	}
 	for (level_t l = 0; l <= (level_t)pp->p_szc; l++)
 		unload_level(pp, l);
+	/* a range unload may have taken it off its list and not have flushed yet: then nobody may write to it any more either */
+	if (hat_unflushed != 0)
+		hat_tlb_inval(kas_hat, DEMAP_ALL_ADDR);
 	return (0);
 }
 
@@ -139,8 +142,8 @@ static void
 sync_level(page_t *pp, level_t level, uint_t flags)
 {
 	page_t *leader = page_leader(pp, level);
-	htable_t *ht;
-	uint_t entry;
+	htable_t *ht = NULL;
+	uint_t entry = 0;
 
 	x86_hm_enter(leader);
 	for (hment_t *hm = next_of_level(leader, level, &ht, &entry, NULL); hm != NULL && !is_enough(pp, flags);
@@ -187,8 +190,8 @@ clrwrt_one(htable_t *ht, uint_t entry)
 static void
 hati_page_clrwrt(page_t *pp)
 {
-	htable_t *ht;
-	uint_t entry;
+	htable_t *ht = NULL;
+	uint_t entry = 0;
 
 	for (level_t l = 0; l <= (level_t)pp->p_szc; l++) {
 		page_t *leader = page_leader(pp, l);

@@ -49,8 +49,53 @@ finish_unmap(htable_t *ht, uint_t entry, page_t *pp, x86pte_t old, uint_t flags)
 	atomic_add_long(&ht->ht_hat->hat_pages_mapped[ht->ht_level], -1);
 }
 
-void
-hat_pte_unmap(htable_t *ht, uint_t entry, uint_t flags, x86pte_t old, void *pte_ptr)
+/** Ranges that are unmapped and not yet reported: adjacent pages of one size. And what has been cleared in one table without a flush. */
+struct batch {
+	hat_callback_t	*cb;
+	uint_t		unflushed;	/**< entries that a CPU may remember; 2: any number */
+	uintptr_t	unflushed_va;	/**< where it is one */
+	uint_t		n;
+	struct {
+		uintptr_t	start, bytes;
+		level_t		level;
+	} r[MAX_RANGES];
+};
+
+/** One entry is clear. An entry that was never used is remembered by nobody. */
+static void
+must_flush(struct batch *b, x86pte_t old, uintptr_t va)
+{
+	if (!(old & (PT_REF | PT_MOD)))
+		return;
+	b->unflushed = MIN(b->unflushed + 1, 2u);
+	b->unflushed_va = va;
+}
+
+static void
+batch_flush(hat_t *hat, struct batch *b)
+{
+	if (b->unflushed > 0)
+		hat_tlb_inval(hat, b->unflushed == 1 ? b->unflushed_va : DEMAP_ALL_ADDR);
+	b->unflushed = 0;
+}
+
+/** Clear the entry if it still is for that frame; flushed at once, or, with a batch, later. */
+static x86pte_t
+clear_leaf(htable_t *ht, uint_t entry, x86pte_t expect, void *pte_ptr, struct batch *b)
+{
+	x86pte_t old;
+
+	if (b == NULL)
+		return (x86pte_inval(ht, entry, expect, pte_ptr));
+	old = pte_take(x86pte_access_pagetable(ht, entry), expect);
+	x86pte_release_pagetable(ht);
+	if (((old ^ expect) & PT_PADDR) == 0)
+		must_flush(b, old, htable_e2va(ht, entry));
+	return (old);
+}
+
+static void
+unmap_leaf(htable_t *ht, uint_t entry, uint_t flags, x86pte_t old, void *pte_ptr, struct batch *b)
 {
 	if ((flags & HAT_UNLOAD_UNLOCK) && ht->ht_hat != kas_hat)
 		unlock_one(ht, htable_e2va(ht, entry));
@@ -60,7 +105,7 @@ hat_pte_unmap(htable_t *ht, uint_t entry, uint_t flags, x86pte_t old, void *pte_
 
 		if (pp != NULL)
 			x86_hm_enter(pp);
-		old = x86pte_inval(ht, entry, expect, pte_ptr);
+		old = clear_leaf(ht, entry, expect, pte_ptr, b);
 		if (PTE_ISVALID(old) && PTE2PFN(old, ht->ht_level) == PTE2PFN(expect, ht->ht_level)) {
 			finish_unmap(ht, entry, pp, old, flags);
 			return;
@@ -70,21 +115,18 @@ hat_pte_unmap(htable_t *ht, uint_t entry, uint_t flags, x86pte_t old, void *pte_
 	}
 }
 
+void
+hat_pte_unmap(htable_t *ht, uint_t entry, uint_t flags, x86pte_t old, void *pte_ptr)
+{
+	unmap_leaf(ht, entry, flags, old, pte_ptr, NULL);
+}
+
 /* ------------------------------------------------------------------ ranges */
 
-/** Ranges that are unmapped and not yet reported: adjacent pages of one size. */
-struct batch {
-	hat_callback_t	*cb;
-	uint_t		n;
-	struct {
-		uintptr_t	start, bytes;
-		level_t		level;
-	} r[MAX_RANGES];
-};
-
 static void
-batch_report(struct batch *b)
+batch_report(hat_t *hat, struct batch *b)
 {
+	batch_flush(hat, b);	/* who hears of a page may use it again */
 	for (uint_t i = 0; i < b->n; i++) {
 		b->cb->hcb_start = b->r[i].start;
 		b->cb->hcb_end = b->r[i].start + b->r[i].bytes;	/* C-35: bytes, not pages shifted by a size */
@@ -94,7 +136,7 @@ batch_report(struct batch *b)
 }
 
 static void
-batch_add(struct batch *b, uintptr_t va, level_t level)
+batch_add(hat_t *hat, struct batch *b, uintptr_t va, level_t level)
 {
 	uint_t last = b->n - 1;
 
@@ -105,10 +147,47 @@ batch_add(struct batch *b, uintptr_t va, level_t level)
 		return;
 	}
 	if (b->n == MAX_RANGES)
-		batch_report(b);
+		batch_report(hat, b);
 	b->r[b->n].start = va;
 	b->r[b->n].bytes = LEVEL_SIZE(level);
 	b->r[b->n++].level = level;
+}
+
+/** Leaves that no list knows, callers do not ask for and nobody has locked: all in one visit to the table. */
+static void
+sweep_run(htable_t *ht, uint_t entry, uint_t end, struct batch *b)
+{
+	x86pte_t seen = 0;
+	uint_t gone = pte_sweep(x86pte_access_pagetable(ht, entry), end - entry, &seen);
+
+	x86pte_release_pagetable(ht);
+	(void)__atomic_sub_fetch(&ht->ht_valid_cnt, (int32_t)gone, __ATOMIC_SEQ_CST);
+	atomic_add_long(&ht->ht_hat->hat_pages_mapped[ht->ht_level], -(long)gone);
+	if (seen & (PT_REF | PT_MOD))
+		b->unflushed = 2;	/* which ones is not known */
+}
+
+/**
+ * All small pages that one table maps from va on, below end, with one flush, before the table is let go (C-17). Meanwhile
+ * hat_pageunload() knows that there are pages which look unmapped and may still be written to. @return where to go on
+ */
+static uintptr_t
+unload_table(htable_t *ht, uintptr_t va, uintptr_t end, uint_t flags, struct batch *b)
+{
+	uint_t entry = htable_va2entry(va, ht), last = htable_entries_before(ht, entry, va, end);
+	uintptr_t next = va + (uintptr_t)(last - entry) * PAGESIZE;
+	x86pte_t pte;
+
+	atomic_inc_32(&hat_unflushed);
+	if (b->cb == NULL && !(flags & HAT_UNLOAD_UNLOCK))
+		sweep_run(ht, entry, last, b);
+	for (; ht->ht_valid_cnt > 0 && (entry = htable_next_valid(ht, entry, last, &pte)) < last; entry++) {
+		unmap_leaf(ht, entry, flags, pte, NULL, b);
+		batch_add(ht->ht_hat, b, htable_e2va(ht, entry), 0);
+	}
+	batch_flush(ht->ht_hat, b);
+	atomic_dec_32(&hat_unflushed);
+	return (next);
 }
 
 /** A leaf of the range. Those seen through a shared table are not this hat's to unmap: hat_unshare() comes first. */
@@ -120,7 +199,16 @@ unload_leaf(htable_t *ht, uintptr_t va, x86pte_t pte, uint_t flags, struct batch
 		return;
 	}
 	hat_pte_unmap(ht, htable_va2entry(va, ht), flags, pte, NULL);
-	batch_add(b, va, ht->ht_level);
+	batch_add(ht->ht_hat, b, va, ht->ht_level);
+}
+
+/*
+ * Kernel addresses go one by one: their translations are global, so that no flush but that of each address removes them.
+ */
+static bool
+by_table(const htable_t *ht)
+{
+	return (ht->ht_level == 0 && ht->ht_hat != kas_hat && !(ht->ht_flags & HTABLE_SHARED_PFN));
 }
 
 /** The most frequent case: one small page. False: it is not one. */
@@ -155,13 +243,17 @@ hat_unload_callback(hat_t *hat, uintptr_t va, size_t len, uint_t flags, hat_call
 		return;		/* anything else, the inside of a large page for instance, is a range like others (C-43) */
 	while (va < end && (pte = htable_walk(hat, &ht, &va, end)) != 0) {
 		hat_check_cut("hat_unload", ht, va, start, end);
+		if (by_table(ht)) {
+			va = unload_table(ht, va, end, flags, &b);
+			continue;
+		}
 		unload_leaf(ht, va, pte, flags, &b);
 		va += LEVEL_SIZE(ht->ht_level);
 		if (va == 0)
 			break;
 	}
 	htable_release(ht);
-	batch_report(&b);
+	batch_report(hat, &b);
 }
 
 void

@@ -41,6 +41,7 @@ typedef struct htable {
 	pfn_t		ht_pfn;		/**< [C] frame of the table; PFN_INVALID when VLP or none yet */
 	struct htable	*ht_parent;	/**< [C] table above, which we hold; NULL at the top */
 	struct htable	*ht_shares;	/**< [C] source of a shared frame, which we hold; else NULL */
+	volatile uint32_t ht_groups;	/**< [A] a bit for each group of entries that has had a valid one (htable_note()) */
 	volatile uint8_t ht_rank;	/**< [A] what the stealer thinks of it, HTABLE_RANK_*; 0 at first (htable_rank.c) */
 } htable_t;
 
@@ -62,6 +63,41 @@ HTABLE_LAST_PAGE(const htable_t *ht)
 	return (ht->ht_vaddr - PAGESIZE + ((uintptr_t)(HTABLE_NUM_PTES(ht) - 1) << LEVEL_SHIFT(ht->ht_level)) +
 	    LEVEL_SIZE(ht->ht_level));
 }
+
+/**
+ * @name Groups of entries
+ * A table has 32 groups of 16 entries (32, where there are 1024). The bit of a group is set when an entry of it becomes
+ * valid, at the latest when whoever made it so has finished; it stays set until the table is given up. So who looks
+ * for what is mapped passes over most of a sparse table, and misses nothing.
+ * @inv{N16}
+ * @{
+ */
+#define HTABLE_NGROUPS	32
+
+/** The entry is valid now, or will be. */
+static inline void
+htable_note(htable_t *ht, uint_t entry)
+{
+	uint32_t bit = 1u << (entry >> mmu.group_shift);
+
+	if (!(ht->ht_groups & bit))
+		(void)__atomic_or_fetch(&ht->ht_groups, bit, __ATOMIC_SEQ_CST);
+}
+
+/** The first entry from this one on that can be valid; HTABLE_NUM_PTES(ht) or more: none. A shared table's bits are its source's. */
+static inline uint_t
+htable_skip(const htable_t *ht, uint_t entry)
+{
+	uint_t group = entry >> mmu.group_shift;
+	uint32_t bits = ht->ht_flags & HTABLE_SHARED_PFN ? ~0u : ht->ht_groups;
+
+	if (group >= HTABLE_NGROUPS || (bits >>= group) == 0)
+		return (HTABLE_NGROUPS << mmu.group_shift);
+	if (bits & 1)
+		return (entry);
+	return ((group + (uint_t)__builtin_ctz(bits)) << mmu.group_shift);
+}
+/** @} */
 
 /** Base of the table at `level` that covers va. */
 static inline uintptr_t
@@ -238,12 +274,20 @@ void htable_purge_hat(hat_t *hat);
  * asked for, inside a large page) and the result its entry. Advance *vap by LEVEL_SIZE((*htp)->ht_level) and call again
  * with the same *htp: the hold travels in and out. On failure 0, *htp = NULL, *vap = 0. Who stops early releases *htp.
  *
+ * Passes over what htable_skip() says is empty.
  * Every leaf that exists throughout the call is reported exactly once, on both sides of the hole, never inside it.
  * @param eaddr  above *vap: asserted; HTABLE_WALK_TO_END: no limit (user hats: kernelbase, VLP hats of a 64-bit kernel: 4 GiB)
  * @inv{D8}
  * @lab{5}
  */
 x86pte_t htable_walk(hat_t *hat, htable_t **htp, uintptr_t *vap, uintptr_t eaddr);
+
+/**
+ * The same, a run at a time: the first leaf, and how many more lie beside it in the same table.
+ * @param np  the number of leaves from *vap on, 1 or more: advance *vap by so many times LEVEL_SIZE((*htp)->ht_level)
+ * @return    the entry of the first one, or 0
+ */
+x86pte_t htable_walk_run(hat_t *hat, htable_t **htp, uintptr_t *vap, uintptr_t eaddr, uint_t *np);
 
 /* ------------------------------------------------------------------ lab 6: inheriting from boot */
 

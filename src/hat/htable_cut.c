@@ -61,7 +61,8 @@ ours_alone(const htable_t *ht)
 static void
 sweep(htable_t *ht)
 {
-	int32_t gone = (int32_t)pte_sweep(x86pte_access_pagetable(ht, 0), HTABLE_NUM_PTES(ht));
+	x86pte_t seen = 0;
+	int32_t gone = (int32_t)pte_sweep(x86pte_access_pagetable(ht, 0), HTABLE_NUM_PTES(ht), &seen);
 
 	x86pte_release_pagetable(ht);
 	atomic_add_long(&ht->ht_hat->hat_pages_mapped[ht->ht_level], -gone);

@@ -55,7 +55,7 @@ htable_t *htable_alloc(hat_t *hat, uintptr_t vaddr, level_t level, htable_t *sha
 /**
  * Make the parent's slot for vaddr point at a new table.
  *
- * The parent's count is raised first, so that it never understates. TLB: spec section 6.
+ * The parent's count is raised first, so that it never understates, and the slot noted (htable_note()). TLB: spec section 6.
  * @locks  The new table's own lock held; the parent held (ht_busy > 0).
  * @par Panics  the slot holds anything but 0 or a lone PT_REF (facts: slot was not empty, value)
  * @inv{L1} @inv{N1}
@@ -83,6 +83,14 @@ void htable_free(htable_t *ht);
 htable_t *hat_cache_get(hat_t *hat);
 /** Push a table with an all-zero frame. Takes hat_mutex. @inv{F5} @lab{4} */
 void hat_cache_put(hat_t *hat, htable_t *ht);
+
+/**
+ * The first valid entry of a held table from `entry` on, below `end`, and its value.
+ * @return  end: there is none
+ */
+uint_t htable_next_valid(htable_t *ht, uint_t entry, uint_t end, x86pte_t *ptep);
+/** The first entry that is not to be looked at: eaddr lies before it, or the table ends. `entry` is the one at va. */
+uint_t htable_entries_before(const htable_t *ht, uint_t entry, uintptr_t va, uintptr_t eaddr);
 
 /**
  * First valid entry of a held table at or after *vap (rounded down to an entry), below eaddr.

@@ -31,6 +31,7 @@ struct hat_mmu_info {
 	uintptr_t	hole_end;	/**< last one; no hole: 0 */
 	uint_t		pte_size;	/**< bytes of an entry in memory: 8 or 4 */
 	uint_t		pte_size_shift;
+	uint_t		group_shift;	/**< log2 of the entries in a group, of which a table has HTABLE_NGROUPS */
 	x86pte_t	ptp_bits[MAX_NUM_LEVEL];	/**< of a link, by the level of the table that holds it */
 	x86pte_t	pte_bits[MAX_NUM_LEVEL];	/**< of a leaf, likewise */
 	uint_t		level_shift[MAX_NUM_LEVEL + 1];	/**< log2 of the bytes that one entry maps */

@@ -70,6 +70,7 @@ mmu_init(void)
 	mmu.max_level = mmu.num_level - 1;
 	mmu.pae_hat = mmu.pte_size == 8;
 	mmu.pte_size_shift = mmu.pae_hat ? 3 : 2;
+	mmu.group_shift = mmu.pae_hat ? 4 : 5;		/* 32 groups a table, whatever the size of an entry */
 	mmu.ptes_per_table = PAGESIZE / mmu.pte_size;
 	mmu.highest_pfn = mmu.pae_hat ? pa_to_pfn((1ull << x86_features.maxphyaddr) - 1) : pa_to_pfn(UINT32_MAX);
 	levels_init();

@@ -22,6 +22,7 @@ cpuset_t khat_cpuset;
 bool khat_running;
 uintptr_t kpm_vbase;
 uintptr_t vlp_page;
+volatile uint32_t hat_unflushed;
 uint64_t use_boot_reserve = 1;
 uint64_t can_steal_post_boot;
 

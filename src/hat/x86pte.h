@@ -93,8 +93,20 @@ x86pte_t x86pte_update(htable_t *ht, uint_t entry, x86pte_t expect, x86pte_t new
  */
 x86pte_t pte_lost_write(volatile void *p, x86pte_t expect, x86pte_t new);
 
-/** Clear all leaves with PT_NOCONSIST or more among n entries of a table that no MMU can reach. @return how many there were */
-uint_t pte_sweep(void *p, uint_t n);
+/**
+ * @name Runs of entries (pte_run.c): no counts, no flush; those are the caller's, once for all
+ * @{
+ */
+/** Clear all leaves with PT_NOCONSIST or more among n entries. @param seen all bits that they had are added @return how many */
+uint_t pte_sweep(void *p, uint_t n, x86pte_t *seen);
+/**
+ * Install small leaves in n empty entries, for adjacent frames from that of `pte` on. Nothing valid was there, so nothing has to be flushed.
+ * @return how many were: less than n if an entry was not empty
+ */
+uint_t pte_fill(void *p, uint_t n, x86pte_t pte);
+/** Clear an entry if it maps the frame of `expect`: x86pte_inval() without its flush. @return what was found */
+x86pte_t pte_take(volatile void *p, x86pte_t expect);
+/** @} */
 
 /** Copy `count` entries from `entry` on to the same places of a table that no CPU uses yet. Not atomic, no counts. @lab{1} */
 void x86pte_copy(htable_t *src, htable_t *dest, uint_t entry, uint_t count);

@@ -46,6 +46,14 @@ page_numtopp_nolock(pfn_t pfn)
 	return (pp->p_pagenum == pfn ? pp : NULL);	/* holes in memory have no frame number */
 }
 
+pfn_t
+page_none_run(pfn_t pfn, pfn_t most)
+{
+	if (pfn < first_pfn)
+		return (MIN(first_pfn - pfn, most));
+	return (pfn - first_pfn >= npages ? most : 0);
+}
+
 page_t *
 page_next(page_t *pp)
 {

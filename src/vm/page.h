@@ -49,6 +49,7 @@ extern volatile ulong_t availrmem;	/**< pages that may still be reserved */
 void page_init(void);
 
 page_t *page_numtopp_nolock(pfn_t pfn);	/**< NULL when there is no such page */
+pfn_t page_none_run(pfn_t pfn, pfn_t most);	/**< how many frames from pfn on certainly have no page, at most so many; 0: perhaps it has one */
 /** Any free page: exclusive-locked, contents arbitrary; NULL when there is none. `state` is PAGE_KERNEL or PAGE_USER. */
 page_t *page_get(int state);
 /**

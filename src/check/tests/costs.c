@@ -152,6 +152,7 @@ cost_one(void)
 		begin();
 		ht = htable_lookup(hat, va, 0);
 		if (!PTE_ISVALID(x86pte_set(ht, htable_va2entry(va, ht), pte, NULL))) {
+			htable_note(ht, htable_va2entry(va, ht));
 			atomic_inc_int(&ht->ht_valid_cnt);
 			atomic_add_long(&hat->hat_pages_mapped[0], 1);
 		}
@@ -186,14 +187,21 @@ walk(const char *name, hat_t *hat, uintptr_t end_va)
 {
 	htable_t *ht = NULL;
 	uintptr_t va = VA;
-	uint_t n = 0;
+	uint_t n = 0, run;
+	ulong_t sum = 0;
 
 	begin();
-	while (va < end_va && htable_walk(hat, &ht, &va, end_va) != 0) {
-		va += LEVEL_SIZE(ht->ht_level);
-		n++;
+	while (va < end_va && htable_walk_run(hat, &ht, &va, end_va, &run) != 0) {
+		char *p = x86pte_access_pagetable(ht, htable_va2entry(va, ht));
+
+		for (uint_t i = 0; i < run; i++)	/* each leaf is looked at */
+			sum += (ulong_t)pte_load(p + (i << mmu.pte_size_shift));
+		x86pte_release_pagetable(ht);
+		va += (uintptr_t)run << LEVEL_SHIFT(ht->ht_level);
+		n += run;
 	}
 	htable_release(ht);
+	sink = sum;
 	row(name, per(end(), n), "instructions");
 }
 
@@ -308,8 +316,10 @@ fill_tables(hat_t *hat, uint_t n)
 		char *p = x86pte_access_pagetable(ht, 0);
 		x86pte_t pte = MAKEPTE(page->p_pagenum, 0) | PT_NOCONSIST | PT_REF;
 
-		for (uint_t i = 0; i < mmu.ptes_per_table; i++)
+		for (uint_t i = 0; i < mmu.ptes_per_table; i++) {
 			pte_store(p + i * mmu.pte_size, pte);
+			htable_note(ht, i);
+		}
 		x86pte_release_pagetable(ht);
 		(void)__atomic_add_fetch(&ht->ht_valid_cnt, mmu.ptes_per_table, __ATOMIC_SEQ_CST);
 		atomic_add_long(&hat->hat_pages_mapped[0], mmu.ptes_per_table);

@@ -236,6 +236,7 @@ dmg_copied(void)
  * @name Counts
  * @{
  */
+static void dmg_groups(void) { v.low->ht_groups = 0; }
 static void dmg_valid(void) { v.low->ht_valid_cnt++; }
 static void dmg_negative(void) { v.low->ht_valid_cnt = -1; }
 static void dmg_shared(void) { v.low->ht_flags = HTABLE_SHARED_PFN, v.low->ht_valid_cnt = 0; }
@@ -409,8 +410,9 @@ static const struct damage {
 	{ "active", "N13", dmg_active, NULL },
 	{ "object", "N14", dmg_object, NULL },
 	{ "sharing", "N15", dmg_sharing, NULL },
+	{ "groups", "N16", dmg_groups, NULL },
 	{ "no-frame", "F1,L2,L1,N9,E5", dmg_no_frame, NULL },
-	{ "same-frame", "F2,L2,L1,N1,N8,N9,E4", dmg_same_frame, NULL },
+	{ "same-frame", "F2,L2,L1,N1,N8,N9,N16,E4", dmg_same_frame, NULL },
 	{ "page-lock", "F3", dmg_page_lock, NULL },
 	{ "page-free", "F3", dmg_page_free, NULL },
 	{ "cached", "F5", dmg_cached, NULL },
