@@ -14,7 +14,10 @@ free_cached(hat_t *hat)
 		htable_free(ht);
 }
 
-/** The hat runs nowhere and nobody can find it: no links are cleared, no counts looked at, nothing flushed. */
+/**
+ * The hat runs nowhere and nobody can find it: no links are cleared, no counts looked at, nothing flushed. hat_unshare() came
+ * first; a shared table that is left all the same gives its source the hold back, or that would never go (C-23).
+ */
 static void
 free_linked(hat_t *hat)
 {
@@ -22,11 +25,15 @@ free_linked(hat_t *hat)
 		htable_t *ht;
 
 		while ((ht = hat->hat_ht_hash[b]) != NULL) {
-			ASSERT(!(ht->ht_flags & HTABLE_SHARED_PFN));	/* C-23: hat_unshare() came first */
+			htable_t *source = ht->ht_shares;
+
+			if (source != NULL)
+				HAT_MISUSE("htable_purge_hat: a shared table is left");
 			hat->hat_ht_hash[b] = ht->ht_next;
 			if (ht->ht_next != NULL)
 				ht->ht_next->ht_prev = NULL;
 			htable_free(ht);
+			htable_release(source);
 		}
 	}
 }
