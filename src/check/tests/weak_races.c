@@ -165,6 +165,41 @@ CHECK(flags_race, "flags-race", NULL, 0, 0, NULL, 0)
 	check_eq(bad, 0, "changes that were lost");
 }
 
+static volatile uint_t reaps;
+
+static void
+count_reap(void)
+{
+	HATSTAT_INC(hs_reap_attempts);
+}
+
+static x86pte_t
+count_ours(void)
+{
+	HATSTAT_INC(hs_reap_attempts);
+	reaps++;
+	return (0);
+}
+
+/** C-25: statistics that two CPUs raise at the same time are raised by two. */
+CHECK(stats_race, "stats-race", NULL, 0, 0, NULL, 0)
+{
+	ulong_t before = hatstat.hs_reap_attempts;
+
+	(void)hat;
+	if (ncpus < 2)
+		return;
+	reaps = 0;
+	other_start(count_reap);
+	(void)meet(count_ours);
+	other_stop();
+#ifdef DEBUG
+	check_eq(hatstat.hs_reap_attempts - before, reaps + other.turns, "a counter that two CPUs have raised");
+#else
+	check_eq(hatstat.hs_reap_attempts, before, "a counter that nobody raises without DEBUG");
+#endif
+}
+
 /* ------------------------------------------------------------------ windows */
 
 /** C-20: a CPU's window lock ends with it. One that is held cannot: so we see that it was looked at. */
