@@ -6,6 +6,7 @@
 #include <check/check.h>
 #include <check/trial.h>
 #include <hat/htable_impl.h>
+#include <sys/atomic.h>
 #include <sys/debug.h>
 #include <sys/kmem.h>
 #include <sys/thread.h>
@@ -96,7 +97,7 @@ store_both(void)
 static x86pte_t
 see_entry(void)
 {
-	x86pte_t e = pte_load(&entry);
+	x86pte_t e = atomic_cas_64(&entry, 0, 0);	/* all of it, whatever pte_load() may do */
 
 	return (PTE_ISVALID(e) && e != HERE && e != THERE ? e : 0);
 }
@@ -226,15 +227,20 @@ CHECK(cpu_fini, "cpu-fini", NULL, 0, 0, NULL, 0)
 #endif
 }
 
+static cpu_t *volatile window_cpu;	/* who is to want its window; NULL: not known yet */
 static volatile bool window_waits, window_done;
 
 /** Wants the window of its CPU, which somebody else has, and may neither sleep nor be interrupted meanwhile. */
 static void
 want_window(void *arg)
 {
-	ulong_t s = intr_save();
+	ulong_t s;
 
-	(void)arg;
+	while (window_cpu == NULL)
+		thread_yield();
+	if (window_cpu != arg)
+		return;
+	s = intr_save();
 	kpreempt_disable();
 	window_waits = true;
 	mutex_enter(&CPU->cpu_hat_info->hci_mutex);
@@ -247,25 +253,31 @@ want_window(void *arg)
 /** C-32: a window's lock is waited for with preemption off. Its holder may make cross-calls, so those who wait answer them. */
 CHECK(window_xcall, "window-xcall", NULL, 0, 0, NULL, 0)
 {
+	kthread_t *t[2];
 	kmutex_t *m;
-	kthread_t *t;
+	bool both;
 
 	(void)hat;
 	if (ncpus < 2)
 		return;
-	m = &cpu[1]->cpu_hat_info->hci_mutex;
+	window_cpu = NULL;
 	window_waits = window_done = false;
+	for (int i = 0; i < 2; i++)
+		t[i] = thread_create_on(cpu[i], "window", want_window, cpu[i]);
+	kpreempt_disable();		/* as whoever has a window; and from here on we know which CPU is ours */
+	m = &cpu[CPU->cpu_id == 0]->cpu_hat_info->hci_mutex;
 	mutex_enter(m);
-	t = thread_create_on(cpu[1], "window", want_window, NULL);
+	window_cpu = cpu[CPU->cpu_id == 0];
 	while (!window_waits)
-		thread_yield();
-	kpreempt_disable();		/* as whoever has a window */
+		pause();
 	for (int i = 0; i < 10; i++)
 		hat_tlb_inval(kas_hat, VA);
-	kpreempt_enable();
-	check_true(!window_done, "two have one window");
+	both = window_done;
 	mutex_exit(m);
-	thread_join(t);
+	kpreempt_enable();
+	for (int i = 0; i < 2; i++)
+		thread_join(t[i]);
+	check_true(!both, "two have one window");
 	check_true(window_done, "the window was never got");
 }
 
