@@ -6,7 +6,7 @@
 #   IMAGE=name          a directory of its own, build/$(FLAVOR)-name, for anything but the plain image
 #   LAB=n               trial link: the stubs or answers in labs/ of lab n beside the reference, as copy "mine"
 #   LAB=n MINE=1        plain link: labs 1 to n from labs/, the others from the reference; LAB=all: all from labs/
-#   UNITS="f=path ..."  plain link with these files instead of the reference for the units named
+#   UNITS="f=path ..."  plain link with these files instead of the reference for the units named, or of other files of src/
 #   TRIAL="copy:unit=path ..."  trial link (src/trial.mk)
 #   TESTS=1             with the checks of src/check/tests/ and labs/ in it (default with LAB and TRIAL); a plain image
 #                       is kept small, because GRUB reads it at ten emulated instructions a byte
@@ -59,8 +59,10 @@ SRCS	:= $(wildcard src/boot/*.[cS] src/$(FLAVOR)/*.[cS] src/x86/*.[cS] src/kern/
 	src/check/*.[cS] src/monitor/*.[cS] $(if $(filter 1,$(TESTS)),src/check/tests/*.c labs/*/checks.c))
 SRCS	:= $(filter-out %.lds.S src/$(FLAVOR)/trial_dispatch.S,$(SRCS))
 
-# Each unit comes from solutions/ unless UNITS names another file for it.
-UNIT_SRCS := $(foreach u,$(UNIT_FILES),$(or $(patsubst $(call unit_name,$u)=%,%,$(filter $(call unit_name,$u)=%,$(UNITS))),solutions/$u))
+# Each unit comes from solutions/, and each other file from src/, unless UNITS names another file for it.
+instead	= $(patsubst $(call unit_name,$1)=%,%,$(filter $(call unit_name,$1)=%,$(UNITS)))
+UNIT_SRCS := $(foreach u,$(UNIT_FILES),$(or $(call instead,$u),solutions/$u))
+SRCS	:= $(foreach f,$(SRCS),$(or $(call instead,$f),$f))
 UNIT_OBJS := $(patsubst %.c,$(B)/%.o,$(UNIT_SRCS))
 
 OBJS	:= $(patsubst %,$(B)/%.o,$(basename $(SRCS)))

@@ -81,6 +81,7 @@ struct hat_kernel_range {
 #define NUM_KERNEL_RANGE 2
 extern struct hat_kernel_range kernel_ranges[NUM_KERNEL_RANGE];
 extern int num_kernel_ranges;
+extern bool kernel_ranges_final;	/**< hats may copy their slots: none of them changes any more */
 
 /** Per-CPU page windows and VLP tables (spec 1.10). */
 struct hat_cpu_info {
@@ -255,6 +256,8 @@ void hat_pte_unmap(struct htable *ht, uint_t entry, uint_t flags, x86pte_t old, 
 
 /** Is this slot of this table a copy of the kernel's (spec 10, "copied slot")? */
 bool hat_is_copied_slot(const struct htable *ht, uint_t entry);
+/** Is it one of the kernel's own that all hats have copied, and that must stay what it is (C-31)? */
+bool hat_is_final_slot(const struct htable *ht, uint_t entry);
 /** VA of the window that the checker alone uses (sys/windows.h). */
 uintptr_t hat_check_window(void);
 

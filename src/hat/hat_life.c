@@ -159,17 +159,12 @@ hat_setup(hat_t *hat)
 	kpreempt_enable();
 }
 
-/*
- * A slot is a copy only in a table at the very level of a kernel range; a higher slot that merely overlaps the range is an
- * ordinary link.
- */
-bool
-hat_is_copied_slot(const htable_t *ht, uint_t entry)
+/** Only in a table at the very level of a kernel range; a higher slot that merely overlaps the range is an ordinary link. */
+static bool
+is_in_kernel_range(const htable_t *ht, uint_t entry)
 {
 	uintptr_t va = ht->ht_vaddr + ((uintptr_t)entry << LEVEL_SHIFT(ht->ht_level));
 
-	if (ht->ht_hat == kas_hat)
-		return (false);
 	if (ht->ht_level == MAX_NUM_LEVEL - 1 && va >= mmu.hole_start)
 		va += mmu.hole_end - mmu.hole_start + 1;
 	for (int r = 0; r < num_kernel_ranges; r++) {
@@ -179,6 +174,18 @@ hat_is_copied_slot(const htable_t *ht, uint_t entry)
 			return (true);
 	}
 	return (false);
+}
+
+bool
+hat_is_copied_slot(const htable_t *ht, uint_t entry)
+{
+	return (ht->ht_hat != kas_hat && is_in_kernel_range(ht, entry));
+}
+
+bool
+hat_is_final_slot(const htable_t *ht, uint_t entry)
+{
+	return (kernel_ranges_final && ht->ht_hat == kas_hat && is_in_kernel_range(ht, entry));
 }
 
 bool

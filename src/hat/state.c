@@ -15,6 +15,7 @@ uintptr_t kernelbase = KERNELBASE;
 uintptr_t userlimit = USERLIMIT;
 struct hat_kernel_range kernel_ranges[NUM_KERNEL_RANGE];
 int num_kernel_ranges;
+bool kernel_ranges_final;
 
 kmutex_t hat_list_lock;
 kcondvar_t hat_list_cv;
