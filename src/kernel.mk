@@ -10,6 +10,7 @@
 #   TRIAL="copy:unit=path ..."  trial link (src/trial.mk)
 #   TESTS=1             with the checks of src/check/tests/ and labs/ in it (default with LAB and TRIAL); a plain image
 #                       is kept small, because GRUB reads it at ten emulated instructions a byte
+#   COVERAGE=1          src/hat and the units count what they execute, and the kernel tells it at its end (src/tools/coverage.py)
 #   KERNELBASE=0x...    i386 only
 #   CC=gcc|clang, WERROR=-Werror, DEBUG=1|0
 
@@ -53,6 +54,7 @@ LDFLAGS	:= $(LDFLAGS_$(FLAVOR)) -nostdlib -static -z max-page-size=4096 -z noexe
 
 SRCS	:= $(wildcard src/boot/*.[cS] src/$(FLAVOR)/*.[cS] src/x86/*.[cS] src/kern/*.[cS] src/vm/*.[cS] src/hat/*.[cS] \
 	src/check/*.[cS] src/monitor/*.[cS] $(if $(filter 1,$(TESTS)),src/check/tests/*.c labs/*/checks.c))
+SRCS	+= $(if $(COVERAGE),src/check/coverage/gcov.c src/check/coverage/add64.c)
 SRCS	:= $(filter-out %.lds.S src/$(FLAVOR)/trial_dispatch.S,$(SRCS))
 
 # Each unit comes from solutions/ unless UNITS names another file for it.
@@ -76,6 +78,9 @@ $(B)/%.o: %.S $(B)/flags
 $(B)/src/monitor/%.o: CFLAGS += -Os
 $(B)/kernel.lds: src/boot/kernel.lds.S $(B)/flags
 	$(CC) $(CPPFLAGS) -D__ASSEMBLER__ -E -P -x c -MMD -MP -MT $@ -o $@ $<
+
+COUNTED_HOW := -fprofile-info-section=gcov_info
+include src/coverage.mk
 
 # Linked twice: the symbol table of the first link is put into the second, behind everything whose address matters.
 LINK = ld $(LDFLAGS) -T $(B)/kernel.lds -o
@@ -101,8 +106,8 @@ $(B)/hatlab.iso: $(B)/kernel.boot src/tools/hatlab/image.py src/tools/mkimage.py
 # Everything depends on the flags that it was built with.
 $(B)/flags: FORCE
 	@mkdir -p $(B)
-	@echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(UNITS) $(TRIAL) $(TESTS)' | cmp -s - $@ || \
-		echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(UNITS) $(TRIAL) $(TESTS)' >$@
+	@echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(UNITS) $(TRIAL) $(TESTS) $(COVERAGE)' | cmp -s - $@ || \
+		echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(UNITS) $(TRIAL) $(TESTS) $(COVERAGE)' >$@
 FORCE:
 .PHONY: all FORCE
 .DELETE_ON_ERROR:
