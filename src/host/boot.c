@@ -355,6 +355,8 @@ inside_main(const struct machine_options *o)
 		test_boot();
 	else if (strcmp(o->test, "pure") == 0)
 		test_pure();
+	else if (strcmp(o->test, "branches") == 0)
+		test_branches();
 	else if (strcmp(o->test, "history") == 0)
 		test_history();
 	else

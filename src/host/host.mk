@@ -38,6 +38,8 @@ OUTSIDE	:= -std=gnu11 -O2 -g -fno-omit-frame-pointer -fno-pic -Wall -Wextra $(WE
 	-DFLAVOR='"$(FLAVOR)"'
 
 comma	:= ,
+# Where something may happen just before (hooks.h).
+WRAP	:= pte_cas mutex_enter_slow kmem_cache_alloc
 
 # What is compiled unchanged.
 instead	= $(patsubst $(basename $(notdir $1))=%,%,$(filter $(basename $(notdir $1))=%,$(UNITS)))
@@ -55,7 +57,7 @@ OUT_OBJS := $(OUT:%.c=$(B)/%.o)
 all: $(B)/$(PROGRAM)
 
 $(B)/$(PROGRAM): $(IN_OBJS) $(OUT_OBJS) $(B)/$(PROGRAM).units
-	$(CC) -no-pie $(if $(COVERAGE),--coverage -Wl$(comma)--wrap=_exit) $(WIDTH_$(FLAVOR)) $(SANITIZE) $(SYMBOLS_$(FLAVOR):%=-Wl,--defsym=%) -o $@ $(IN_OBJS) $(OUT_OBJS)
+	$(CC) -no-pie $(WRAP:%=-Wl$(comma)--wrap=%) $(if $(COVERAGE),--coverage -Wl$(comma)--wrap=_exit) $(WIDTH_$(FLAVOR)) $(SANITIZE) $(SYMBOLS_$(FLAVOR):%=-Wl,--defsym=%) -o $@ $(IN_OBJS) $(OUT_OBJS)
 
 include src/coverage.mk
 
