@@ -8,7 +8,7 @@
 
 ifdef COVERAGE
 
-COUNTED := -O0 -fprofile-arcs -ftest-coverage -fprofile-update=atomic
+COUNTED := -O0 -include src/check/coverage/calls.h -fprofile-arcs -ftest-coverage -fprofile-update=atomic
 $(B)/src/hat/%.o $(B)/solutions/%.o: CFLAGS += $(COUNTED) $(COUNTED_HOW)
 
 endif

@@ -6,12 +6,15 @@
 #include <host/hooks.h>
 
 void (*host_before_cas)(volatile void *p);
+void (*host_before_load)(volatile void *p);
 void (*host_before_lock)(void);
 const kmutex_t *host_before_which;
 void (*host_before_object)(void);
 
 x86pte_t __wrap_pte_cas(volatile void *p, x86pte_t old, x86pte_t new);
 x86pte_t __real_pte_cas(volatile void *p, x86pte_t old, x86pte_t new);
+x86pte_t __wrap_pte_load(volatile void *p);
+x86pte_t __real_pte_load(volatile void *p);
 void __wrap_mutex_enter_slow(kmutex_t *m);
 void __real_mutex_enter_slow(kmutex_t *m);
 void *__wrap_kmem_cache_alloc(kmem_cache_t *c, int flags);
@@ -26,6 +29,14 @@ __wrap_pte_cas(volatile void *p, x86pte_t old, x86pte_t new)
 	if (hook != NULL)
 		hook(p);
 	return (__real_pte_cas(p, old, new));
+}
+
+x86pte_t
+__wrap_pte_load(volatile void *p)
+{
+	if (host_before_load != NULL)
+		host_before_load(p);
+	return (__real_pte_load(p));
 }
 
 void

@@ -5,20 +5,16 @@
  */
 #include <host/hooks.h>
 #include <host/host.h>
+#include <host/races.h>
 #include <hat/hment.h>
 #include <hat/htable_impl.h>
 #include <sys/debug.h>
 #include <sys/printf.h>
-#include <vm/as.h>
-#include <vm/page.h>
 
-#define VA	((uintptr_t)0x40000000)
-#define RW	(PROT_READ | PROT_WRITE | PROT_USER)
-#define RO	(PROT_READ | PROT_USER)
 #define BITS	(PT_REF | PT_MOD)
 
-static struct as wide, narrow = { .a_32bit = true };
-static page_t *page;
+struct as wide, narrow = { .a_32bit = true };
+page_t *page;
 
 /* ------------------------------------------------------------------ entries that change before the exchange */
 
@@ -403,9 +399,10 @@ test_branches(void)
 	adjust_raced_empty();
 	entitled();
 	entitled_midway();
+	edges_run(hat);
 	hat_setup(NULL);
 	host_free_space(hat);
 	page_free(page, 1);
 	host_sound("at the end");
-	printf("branches: races of entries, tables, thieves, reserves\n");
+	printf("branches: races of entries, tables, thieves, reserves; edges of walks, panics, sharing\n");
 }
