@@ -46,6 +46,7 @@ KERNEL_RUNS = (
 # And what the host's own list does not have.
 HOST_RUNS = (("--test", "history", "--seed", "1001", "--steps", "100000"),
              ("--test", "history", "--seed", "1002", "--steps", "50000", "--kmem-fail", "3", "--args", "force_steal=2 page_fail_after=5"))
+RELEASE_RUNS = (("--test", "misuse"),)
 
 
 def say(text: str) -> None:
@@ -68,21 +69,25 @@ def command(*words: str, seconds: float) -> None:
 
 def make(flavor: str) -> None:
     """Build both programs and the image."""
-    for file, words in (("src/host/host.mk", ()), ("src/kernel.mk", ("TESTS=1",))):
-        command("make", "-s", "-f", file, f"FLAVOR={flavor}", "IMAGE=coverage", "COVERAGE=1", *words, seconds=BUILD_SECONDS)
+    for file, words in (("src/host/host.mk", ("IMAGE=coverage",)), ("src/host/host.mk", ("IMAGE=coverage-release", "DEBUG=0")),
+                        ("src/kernel.mk", ("IMAGE=coverage", "TESTS=1"))):
+        command("make", "-s", "-f", file, f"FLAVOR={flavor}", "COVERAGE=1", *words, seconds=BUILD_SECONDS)
     command("make", "-s", "-f", "src/user/user.mk", f"FLAVOR={flavor}", f"KERNEL_DIR=build/{flavor}-coverage",
             seconds=BUILD_SECONDS)
 
 
 def host_lines(flavor: str) -> gcov.Lines:
-    """Everything that the program of the host runs."""
-    folder = BUILD / f"host-{flavor}-coverage"
-    for old in folder.rglob("*.gcda"):
-        old.unlink()
-    for words in ((), *HOST_RUNS):
-        say(f"{flavor}: host {' '.join(words) or 'list of runs'}")
-        command(str(folder / "unit"), *words, seconds=HOST_SECONDS)
-    return gcov.read(folder.rglob("*.gcda"), ROOT, WANTED)
+    """Everything that the program of the host runs; without assertions only what asks for misuse."""
+    lines = gcov.Lines()
+    for image, runs in (("coverage", ((), *HOST_RUNS)), ("coverage-release", RELEASE_RUNS)):
+        folder = BUILD / f"host-{flavor}-{image}"
+        for old in folder.rglob("*.gcda"):
+            old.unlink()
+        for words in runs:
+            say(f"{flavor}: host {image} {' '.join(words) or 'list of runs'}")
+            command(str(folder / "unit"), *words, seconds=HOST_SECONDS)
+        gcov.merge(lines, gcov.read(folder.rglob("*.gcda"), ROOT, WANTED).values())
+    return lines
 
 
 def kernel_runs(flavor: str) -> list[tuple[int, str]]:
