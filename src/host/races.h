@@ -18,5 +18,7 @@ extern page_t *page;
 
 /** The tests of test_edges.c, in an address space that is current. */
 void edges_run(hat_t *hat);
+/** And of test_leaves.c. */
+void leaves_run(hat_t *hat);
 
 #endif
