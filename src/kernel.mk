@@ -106,8 +106,8 @@ $(B)/hatlab.iso: $(B)/kernel.boot src/tools/hatlab/image.py src/tools/mkimage.py
 # Everything depends on the flags that it was built with.
 $(B)/flags: FORCE
 	@mkdir -p $(B)
-	@echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(UNITS) $(TRIAL) $(TESTS) $(COVERAGE)' | cmp -s - $@ || \
-		echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(UNITS) $(TRIAL) $(TESTS) $(COVERAGE)' >$@
+	@echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(UNITS) $(TRIAL) $(TESTS) $(COUNTED)' | cmp -s - $@ || \
+		echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(UNITS) $(TRIAL) $(TESTS) $(COUNTED)' >$@
 FORCE:
 .PHONY: all FORCE
 .DELETE_ON_ERROR:

@@ -70,8 +70,8 @@ $(IN_OBJS): $(B)/%.o: %.c $(B)/flags
 
 $(B)/flags: FORCE
 	@mkdir -p $(B)
-	@echo '$(filter-out -Werror,$(CC) $(CPPFLAGS) $(CFLAGS) $(OUTSIDE))' | cmp -s - $@ || \
-		echo '$(filter-out -Werror,$(CC) $(CPPFLAGS) $(CFLAGS) $(OUTSIDE))' >$@
+	@echo '$(filter-out -Werror,$(CC) $(CPPFLAGS) $(CFLAGS) $(OUTSIDE) $(COUNTED))' | cmp -s - $@ || \
+		echo '$(filter-out -Werror,$(CC) $(CPPFLAGS) $(CFLAGS) $(OUTSIDE) $(COUNTED))' >$@
 $(B)/$(PROGRAM).units: FORCE
 	@mkdir -p $(B)
 	@echo '$(UNITS)' | cmp -s - $@ || echo '$(UNITS)' >$@

@@ -142,6 +142,7 @@ static const struct run {
 	RUN(ANY, "branches", "", 2, 1, 0),
 	RUN(W64, "branches", "kpm=0", 2, 1, 0),
 	RUN(W32, "branches", "pae=0", 2, 1, 0),
+	RUN(W64, "branches", "", 2, 1, 0, .no_1g = 1),
 	RUN(ANY, "misuse", "", 2, 1, 0),
 	RUN(W32, "misuse", "pae=0", 2, 1, 0),
 	RUN(ANY, "history", "", 1, 1, 100000),

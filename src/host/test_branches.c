@@ -180,12 +180,14 @@ vlp_race(void)
 static hat_t *racer;
 static htable_t *raced;
 
+#define NEW_VA	(VA + 16 * LEVEL_SIZE(1))	/* no table has been there, which may have been kept */
+
 static void
 create_first(void)
 {
 	host_between = NULL;
 	host_on(1);
-	raced = htable_create(racer, VA, 0, NULL);
+	raced = htable_create(racer, NEW_VA, 0, NULL);
 	host_on(0);
 }
 
@@ -193,7 +195,7 @@ create_first(void)
 static void
 create_race(hat_t *hat)
 {
-	htable_t *parent = htable_create(hat, VA, 1, NULL), *ht;
+	htable_t *parent = htable_create(hat, NEW_VA, 1, NULL), *ht;
 	uint32_t tables;
 
 	htable_purge_hat(hat);
@@ -201,7 +203,7 @@ create_race(hat_t *hat)
 	htable_dont_cache = 1;
 	racer = hat;
 	host_before_object = create_first;
-	ht = htable_create(hat, VA, 0, NULL);
+	ht = htable_create(hat, NEW_VA, 0, NULL);
 	htable_dont_cache = 0;
 	expect(ht == raced && ht->ht_busy == 2, "two tables for one place, or %d holds", ht->ht_busy);
 	expect(active_ptables == tables + 1, "%d tables more", (int)(active_ptables - tables));

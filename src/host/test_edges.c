@@ -307,11 +307,13 @@ share_whole(void)
 	    "the walk does not find what is shared");
 	htable_release(ht);
 	host_sound("a shared table");
-	got = htable_steal(20);		/* B34, B27: neither the shared table nor the source's */
+	hat_memload(hat, VA + 4 * LEVEL_SIZE(1), page, RW, HAT_LOAD);	/* so that the thief looks into this address space */
+	got = htable_steal(1000);	/* B34, B27: neither the shared table nor the source's */
 	for (htable_t *next; got != NULL; got = next) {
 		next = got->ht_next;
 		htable_free(got);
 	}
+	expect(!hat_probe(hat, VA + 4 * LEVEL_SIZE(1)), "the client's own table was not stolen");
 	expect(hat_getpfnum(hat, VA) == page->p_pagenum && hat_getpfnum(src, VA) == page->p_pagenum, "a shared table was stolen");
 	hat_free_start(hat);
 	hat_unshare(hat, VA, LEVEL_SIZE(1), 0);
@@ -350,6 +352,84 @@ share_pages(void)
 	drop_source(src);
 }
 
+#define LARGE	LEVEL_SIZE(1)
+#define FRAMES	((pfn_t)1 << (30 - PAGESHIFT))	/* no memory is there */
+
+static bool
+same_frames(hat_t *a, hat_t *b, uintptr_t va, size_t len)
+{
+	for (size_t off = 0; off < len; off += LARGE / 2)
+		if (hat_getpfnum(a, va + off) != hat_getpfnum(b, va + off))
+			return (false);
+	return (true);
+}
+
+/** A table of large pages is shared if it is full, and so is each of its pages alone, or the end of one. */
+static void
+share_large(void)
+{
+	size_t all = (size_t)mmu.ptes_per_table * LARGE;
+	hat_t *src, *hat;
+
+	if (mmu.max_page_level < 1 || mmu.max_level < 2)
+		return;
+	src = hat_alloc(&wide);
+	hat = hat_alloc(&wide);
+	for (uintptr_t off = 0; off < all; off += LARGE)
+		hat_devload(src, VA + off, LARGE, FRAMES + (off >> PAGESHIFT), RW, HAT_LOAD_SHARE);
+	for (int turn = 0; turn < 3; turn++) {
+		pageable = turn == 1;	/* large tables of those are not shared: its pages may come and go */
+		if (turn == 2)
+			hat_unload(src, VA + 7 * LARGE, LARGE, HAT_UNLOAD);
+		(void)hat_share(hat, VA, src, VA, all, 1);
+		expect((hat->hat_ism_pgcnt != 0) == (turn == 0), "turn %d: %lu pages are seen", turn, hat->hat_ism_pgcnt);
+		expect(same_frames(hat, src, VA, all), "turn %d: other frames", turn);
+		hat_unshare(hat, VA, all, 1);
+	}
+	(void)hat_share(hat, VA + PAGESIZE, src, VA + PAGESIZE, LARGE, 1);
+	expect(hat_getpagesize(hat, VA + PAGESIZE) == PAGESIZE && hat_getpfnum(hat, VA + LARGE) == hat_getpfnum(src, VA + LARGE),
+	    "the parts of two large pages");
+	hat_unshare(hat, VA + PAGESIZE, LARGE, 1);
+	host_free_space(hat);
+	hat_unload(src, VA, all, HAT_UNLOAD);
+	host_free_space(src);
+}
+
+/** Where the client's top table is no higher than the page, it is shown in smaller pages, or in as large ones of its own. */
+static void
+share_high(void)
+{
+	level_t top = MIN(mmu.umax_page_level, mmu.max_level);
+	hat_t *src = hat_alloc(&wide), *hat = hat_alloc(&narrow);
+	size_t size = LEVEL_SIZE(top);
+
+	hat_devload(src, VA, size, FRAMES, RW, HAT_LOAD_SHARE);
+	(void)hat_share(hat, VA, src, VA, size, 1);
+	expect(hat->hat_ism_pgcnt == 0 && same_frames(hat, src, VA, size), "a page of level %d in an address space of %d levels", top,
+	    TOP_LEVEL(hat) + 1);
+	hat_unshare(hat, VA, size, 1);
+	host_free_space(hat);
+	hat_unload(src, VA, size, HAT_UNLOAD);
+	host_free_space(src);
+}
+
+/** What a client only sees it cannot lend on: its own clients get the pages. */
+static void
+share_again(void)
+{
+	hat_t *src = source(0, 2, RW), *middle = hat_alloc(&wide), *hat = hat_alloc(&wide);
+
+	(void)hat_share(middle, VA, src, VA, LEVEL_SIZE(1), 0);
+	atomic_or_32(&middle->hat_flags, HAT_SHARED);
+	(void)hat_share(hat, VA, middle, VA, LEVEL_SIZE(1), 0);
+	expect_shared(hat, VA, 0, 2);
+	hat_unshare(hat, VA, LEVEL_SIZE(1), 0);
+	hat_unshare(middle, VA, LEVEL_SIZE(1), 0);
+	host_free_space(hat);
+	host_free_space(middle);
+	drop_source(src);
+}
+
 void
 edges_run(hat_t *hat)
 {
@@ -364,4 +444,7 @@ edges_run(hat_t *hat)
 	marked_slot(hat);
 	share_whole();
 	share_pages();
+	share_large();
+	share_high();
+	share_again();
 }

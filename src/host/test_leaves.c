@@ -175,6 +175,22 @@ orders(hat_t *hat)
 	expect(hat_getpagesize(hat, VA) == -1, "the size of nothing");
 }
 
+/** A large page becomes read-only when it is loaded again. */
+static void
+large_again(hat_t *hat)
+{
+	uint_t attr;
+
+	if (mmu.umax_page_level < 1)
+		return;
+	for (uint_t w = 0; w < 2; w++) {
+		hat_devload(hat, VA, LEVEL_SIZE(1), (pfn_t)1 << (30 - PAGESHIFT), w ? PROT_READ | PROT_USER : RW, HAT_LOAD);
+		expect(hat_getpagesize(hat, VA) == (long)LEVEL_SIZE(1) && hat_getattr(hat, VA, &attr) == 0 &&
+		    (attr & PROT_WRITE) == (w ? 0 : PROT_WRITE), "a large page, loaded again");
+	}
+	hat_unload(hat, VA, LEVEL_SIZE(1), HAT_UNLOAD);
+}
+
 static uint64_t walked;
 
 static void
@@ -215,6 +231,7 @@ leaves_run(hat_t *hat)
 	collect_enough(hat);
 	unmap_race(hat);
 	orders(hat);
+	large_again(hat);
 	nothing_to_do(hat);
 	page_free(second, 1);
 }
