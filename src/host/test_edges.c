@@ -68,6 +68,27 @@ reap_amounts(hat_t *hat)
 	}
 }
 
+/** B23: a number of passes that makes no sense is put right. */
+static void
+steal_passes(hat_t *hat)
+{
+	const struct { uint64_t asked, want; } passes[] = { { 0, 1 }, { 1u << 20, mmu.ptes_per_table }, { 8, 8 } };
+	uint64_t before = htable_steal_passes;
+
+	for (uint_t i = 0; i < NELEM(passes); i++) {
+		htable_t *got;
+
+		hat_memload(hat, VA, page, RW, HAT_LOAD);
+		htable_steal_passes = passes[i].asked;
+		got = htable_steal(1);
+		expect(got != NULL && htable_steal_passes == passes[i].want, "%llu passes became %llu", (unsigned long long)passes[i].asked,
+		    (unsigned long long)htable_steal_passes);
+		htable_free(got);
+		hat_unload(hat, VA, PAGESIZE, HAT_UNLOAD);
+	}
+	htable_steal_passes = before;
+}
+
 /** B13, B14: who may go below the line gets a frame; and nothing fails on purpose before something can be stolen. */
 static void
 exempt(void)
@@ -435,6 +456,7 @@ edges_run(hat_t *hat)
 {
 	free_and_reap(hat);
 	reap_amounts(hat);
+	steal_passes(hat);
 	exempt();
 	same_base(hat);
 	scan_races(hat);
