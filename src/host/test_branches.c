@@ -10,6 +10,7 @@
 #include <hat/htable_impl.h>
 #include <sys/debug.h>
 #include <sys/printf.h>
+#include <sys/string.h>
 
 #define BITS	(PT_REF | PT_MOD)
 
@@ -212,10 +213,20 @@ create_race(hat_t *hat)
 	htable_release(parent);
 }
 
+/** Whatever is free holds junk. */
+static void
+spoil_free_pages(void)
+{
+	for (page_t *pp = page_next(NULL); pp != NULL; pp = page_next(pp))
+		if (pp->p_state == PAGE_FREE)
+			memset(machine_phys((unsigned long long)pfn_to_pa(pp->p_pagenum)), 0xa5, PAGESIZE);
+}
+
 static void
 empty_stack(void)
 {
 	htable_purge_hat(racer);
+	spoil_free_pages();
 }
 
 /** B43: the cached stack has just been emptied when the lock is there: a new table then, and that one is zeroed. */

@@ -22,7 +22,9 @@ free_and_reap(hat_t *hat)
 
 	htable_purge_hat(hat);
 	use_boot_reserve = 1;
+	htable_dont_cache = 1;
 	htable_free(ht);
+	htable_dont_cache = 0;
 	use_boot_reserve = 0;
 	expect(hat->hat_ht_cached == ht && active_ptables == tables + 1, "boot gives a table away");
 	can_steal_post_boot = 0;
@@ -253,8 +255,8 @@ wake_in_vlp(void)
 		hat_setup(hat);
 		tlb_going_idle();
 		atomic_or_32(&CPU->cpu_tlb_info, TLB_INVAL_ALL);
-		pte_store(&CPU->cpu_hat_info->hci_vlp_slots[1], 0);
 		hat_memload(hat, VA, page, RW, HAT_LOAD);
+		pte_store(&CPU->cpu_hat_info->hci_vlp_slots[1], 0);
 		tlb_service();
 		expect(pte_load(&CPU->cpu_hat_info->hci_vlp_slots[1]) == hat->hat_vlp_ptes[1], "the top table was not read again");
 		hat_setup(NULL);
@@ -390,7 +392,9 @@ static void
 share_large(void)
 {
 	size_t all = (size_t)mmu.ptes_per_table * LARGE;
-	hat_t *src, *hat;
+	uintptr_t va = VA;
+	htable_t *ht = NULL;
+	hat_t *src, *hat, *part;
 
 	if (mmu.max_page_level < 1 || mmu.max_level < 2)
 		return;
@@ -398,6 +402,11 @@ share_large(void)
 	hat = hat_alloc(&wide);
 	for (uintptr_t off = 0; off < all; off += LARGE)
 		hat_devload(src, VA + off, LARGE, FRAMES + (off >> PAGESHIFT), RW, HAT_LOAD_SHARE);
+	part = hat_alloc(&wide);
+	(void)hat_share(part, VA + PAGESIZE, src, VA + PAGESIZE, all - PAGESIZE, 1);
+	expect(part->hat_ism_pgcnt == 0 && !hat_probe(part, VA), "more is seen than was asked for");
+	hat_unshare(part, VA + PAGESIZE, all - PAGESIZE, 1);
+	host_free_space(part);
 	for (int turn = 0; turn < 3; turn++) {
 		pageable = turn == 1;	/* large tables of those are not shared: its pages may come and go */
 		if (turn == 2)
@@ -405,6 +414,10 @@ share_large(void)
 		(void)hat_share(hat, VA, src, VA, all, 1);
 		expect((hat->hat_ism_pgcnt != 0) == (turn == 0), "turn %d: %lu pages are seen", turn, hat->hat_ism_pgcnt);
 		expect(same_frames(hat, src, VA, all), "turn %d: other frames", turn);
+		va = VA;
+		expect(htable_walk(hat, &ht, &va, VA + all) != 0 && va == VA, "turn %d: a walk leads to 0x%lx", turn, va);
+		htable_release(ht);
+		ht = NULL;
 		hat_unshare(hat, VA, all, 1);
 	}
 	(void)hat_share(hat, VA + PAGESIZE, src, VA + PAGESIZE, LARGE, 1);

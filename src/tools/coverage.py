@@ -43,6 +43,7 @@ KERNEL_RUNS = (
     (CHECKS + "checks=force-steal,steal-load run_ops=300 page_fail_after=50 seed=3", (1,), False),
     (CHECKS + "checks=upper-history seed=2", (1,), False),
 )
+SLOW = {"client-pressure"}  # wants a number of rounds, and a kernel that counts is several times slower
 # And what the host's own list does not have.
 HOST_RUNS = (("--test", "history", "--seed", "1001", "--steps", "100000"),
              ("--test", "history", "--seed", "1002", "--steps", "50000", "--kmem-fail", "3", "--args", "force_steal=2 page_fail_after=5"))
@@ -91,8 +92,17 @@ def host_lines(flavor: str) -> gcov.Lines:
 
 
 def kernel_runs(flavor: str) -> list[tuple[int, str]]:
+    """(CPUs, words); the third way of a kernel on one CPU only."""
     return [(cpus, f"{mode} {args}".strip()) for args, each, all_ways in KERNEL_RUNS
-            for mode in MODES[flavor][: None if all_ways else 1] for cpus in each]
+            for n, mode in enumerate(MODES[flavor][: None if all_ways else 1]) for cpus in (each if n < 2 else each[:1])]
+
+
+def problem_of(result: hatlab_run.Result) -> str | None:
+    """What went wrong, but for checks that promise how much is done in a time."""
+    wrong = {record["name"] for record in result.reader.find("check-end") if record["result"] != "ok"}
+    if result.exit == "fail" and wrong and wrong <= SLOW and not result.reader.find("invariant"):
+        return None
+    return result.problem
 
 
 def boot(flavor: str, cpus: int, args: str, again: bool) -> tuple[list[str], str | None]:
@@ -106,10 +116,11 @@ def boot(flavor: str, cpus: int, args: str, again: bool) -> tuple[list[str], str
     result = hatlab_run.boot(flavor, args, cpus=cpus, image=BUILD / f"{flavor}-coverage-user" / "hatlab.iso",
                              kernel=folder / "kernel.elf", deadline=INSTRUCTIONS, timeout=BOOT_SECONDS)
     lines = [line for line in result.console.splitlines() if line.startswith("gcov ")]
-    say(f"{flavor}: {cpus} CPU{'s' * (cpus > 1)}, {args or 'the tour'}: {result.problem or 'ok'} ({time.monotonic() - began:.0f} s)")
-    if result.ok:
+    problem = problem_of(result)
+    say(f"{flavor}: {cpus} CPU{'s' * (cpus > 1)}, {args or 'the tour'}: {problem or 'ok'} ({time.monotonic() - began:.0f} s)")
+    if problem is None:
         kept.write_text("\n".join(lines))
-    return lines, result.problem
+    return lines, problem
 
 
 def kernel_lines(flavor: str, again: bool) -> tuple[gcov.Lines, list[str]]:
