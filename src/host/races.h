@@ -20,5 +20,7 @@ extern page_t *page;
 void edges_run(hat_t *hat);
 /** And of test_leaves.c. */
 void leaves_run(hat_t *hat);
+/** And of test_corners.c. */
+void corners_run(hat_t *hat);
 
 #endif

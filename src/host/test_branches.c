@@ -414,9 +414,10 @@ test_branches(void)
 	entitled_midway();
 	edges_run(hat);
 	leaves_run(hat);
+	corners_run(hat);
 	hat_setup(NULL);
 	host_free_space(hat);
 	page_free(page, 1);
 	host_sound("at the end");
-	printf("branches: races of entries, tables, thieves, reserves; edges of walks, panics, sharing; leaves\n");
+	printf("branches: races of entries, tables, thieves, reserves; edges of walks, panics, sharing; leaves; corners\n");
 }
