@@ -417,6 +417,7 @@ test_branches(void)
 	corners_run(hat);
 	hat_setup(NULL);
 	host_free_space(hat);
+	htable_reap(NULL);	/* from nobody */
 	page_free(page, 1);
 	host_sound("at the end");
 	printf("branches: races of entries, tables, thieves, reserves; edges of walks, panics, sharing; leaves; corners\n");

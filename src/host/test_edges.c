@@ -70,6 +70,31 @@ reap_amounts(hat_t *hat)
 	}
 }
 
+/** More address spaces than tables that are wanted: one from each, until it is enough. */
+static void
+many_spaces(void)
+{
+	hat_t *h[16];
+	htable_t *got;
+	uint_t n = 0, left = 0;
+
+	for (uint_t i = 0; i < NELEM(h); i++) {
+		h[i] = hat_alloc(&wide);
+		hat_memload(h[i], VA, page, RW, HAT_LOAD);
+	}
+	for (got = htable_steal(4); got != NULL; n++) {
+		htable_t *next = got->ht_next;
+
+		htable_free(got);
+		got = next;
+	}
+	for (uint_t i = 0; i < NELEM(h); i++) {
+		left += (uint_t)hat_probe(h[i], VA);
+		host_free_space(h[i]);
+	}
+	expect(n == 4 && left >= NELEM(h) - 4, "%u tables stolen, %u of %u address spaces untouched", n, left, (uint_t)NELEM(h));
+}
+
 /** B23: a number of passes that makes no sense is put right. */
 static void
 steal_passes(hat_t *hat)
@@ -392,34 +417,35 @@ static void
 share_large(void)
 {
 	size_t all = (size_t)mmu.ptes_per_table * LARGE;
-	uintptr_t va = VA;
-	htable_t *ht = NULL;
-	hat_t *src, *hat, *part;
+	hat_t *src, *hat;
 
 	if (mmu.max_page_level < 1 || mmu.max_level < 2)
 		return;
 	src = hat_alloc(&wide);
-	hat = hat_alloc(&wide);
 	for (uintptr_t off = 0; off < all; off += LARGE)
 		hat_devload(src, VA + off, LARGE, FRAMES + (off >> PAGESHIFT), RW, HAT_LOAD_SHARE);
-	part = hat_alloc(&wide);
-	(void)hat_share(part, VA + PAGESIZE, src, VA + PAGESIZE, all - PAGESIZE, 1);
-	expect(part->hat_ism_pgcnt == 0 && !hat_probe(part, VA), "more is seen than was asked for");
-	hat_unshare(part, VA + PAGESIZE, all - PAGESIZE, 1);
-	host_free_space(part);
+	hat = hat_alloc(&wide);
+	(void)hat_share(hat, VA + PAGESIZE, src, VA + PAGESIZE, all - PAGESIZE, 1);
+	expect(hat->hat_ism_pgcnt == 0 && !hat_probe(hat, VA), "more is seen than was asked for");
+	hat_unshare(hat, VA + PAGESIZE, all - PAGESIZE, 1);
+	host_free_space(hat);
 	for (int turn = 0; turn < 3; turn++) {
-		pageable = turn == 1;	/* large tables of those are not shared: its pages may come and go */
+		uintptr_t va = VA;
+		htable_t *ht = NULL;
+
+		hat = hat_alloc(&wide);		/* without a table of its own, which may be kept when it is empty */
+		pageable = turn == 1;		/* large tables of those are not shared: its pages may come and go */
 		if (turn == 2)
 			hat_unload(src, VA + 7 * LARGE, LARGE, HAT_UNLOAD);
 		(void)hat_share(hat, VA, src, VA, all, 1);
 		expect((hat->hat_ism_pgcnt != 0) == (turn == 0), "turn %d: %lu pages are seen", turn, hat->hat_ism_pgcnt);
 		expect(same_frames(hat, src, VA, all), "turn %d: other frames", turn);
-		va = VA;
 		expect(htable_walk(hat, &ht, &va, VA + all) != 0 && va == VA, "turn %d: a walk leads to 0x%lx", turn, va);
 		htable_release(ht);
-		ht = NULL;
 		hat_unshare(hat, VA, all, 1);
+		host_free_space(hat);
 	}
+	hat = hat_alloc(&wide);
 	(void)hat_share(hat, VA + PAGESIZE, src, VA + PAGESIZE, LARGE, 1);
 	expect(hat_getpagesize(hat, VA + PAGESIZE) == PAGESIZE && hat_getpfnum(hat, VA + LARGE) == hat_getpfnum(src, VA + LARGE),
 	    "the parts of two large pages");
@@ -469,6 +495,7 @@ edges_run(hat_t *hat)
 {
 	free_and_reap(hat);
 	reap_amounts(hat);
+	many_spaces();
 	steal_passes(hat);
 	exempt();
 	same_base(hat);
