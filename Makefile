@@ -70,6 +70,10 @@ compare: kernel				## the comparison alone, with all ranges listed
 bench: kernel				## measure what we promise; writes build/bench.json
 	@$(PYTHON) $(TOOLS)/bench.py
 
+.PHONY: coverage
+coverage: kernel			## which lines and branches of the HAT the tests take (minutes); writes build/coverage.txt
+	@$(PYTHON) $(TOOLS)/coverage.py --flavor $(WHICH)
+
 .PHONY: doctor
 doctor:					## name every tool, its version, and what is wrong with it
 	@sh $(TOOLS)/doctor.sh

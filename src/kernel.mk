@@ -10,6 +10,7 @@
 #   TRIAL="copy:unit=path ..."  trial link (src/trial.mk)
 #   TESTS=1             with the checks of src/check/tests/ and labs/ in it (default with LAB and TRIAL); a plain image
 #                       is kept small, because GRUB reads it at ten emulated instructions a byte
+#   COVERAGE=1          src/hat and the units count what they execute, and the kernel tells it at its end (src/tools/coverage.py)
 #   KERNELBASE=0x...    i386 only
 #   BENCH=1             with TESTS=1: what it costs a kernel without checks, so nothing is noted for their sake
 #   CC=gcc|clang, WERROR=-Werror, DEBUG=1|0
@@ -57,6 +58,7 @@ LDFLAGS	:= $(LDFLAGS_$(FLAVOR)) -nostdlib -static -z max-page-size=4096 -z noexe
 
 SRCS	:= $(wildcard src/boot/*.[cS] src/$(FLAVOR)/*.[cS] src/x86/*.[cS] src/kern/*.[cS] src/vm/*.[cS] src/hat/*.[cS] \
 	src/check/*.[cS] src/monitor/*.[cS] $(if $(filter 1,$(TESTS)),src/check/tests/*.c labs/*/checks.c))
+SRCS	+= $(if $(COVERAGE),src/check/coverage/gcov.c src/check/coverage/add64.c)
 SRCS	:= $(filter-out %.lds.S src/$(FLAVOR)/trial_dispatch.S,$(SRCS))
 
 # Each unit comes from solutions/, and each other file from src/, unless UNITS names another file for it.
@@ -73,7 +75,7 @@ include src/trial.mk
 
 # Without assertions the HAT and its units are compiled as one file: the functions of a unit are short, and half of their cost is
 # calling each other. Never in a trial, which must come between any two of them.
-ONE_PIECE := $(if $(TRIAL)$(filter 1,$(DEBUG)),,$(UNIT_OBJS) $(filter $(B)/src/hat/%,$(OBJS)))
+ONE_PIECE := $(if $(TRIAL)$(COVERAGE)$(filter 1,$(DEBUG)),,$(UNIT_OBJS) $(filter $(B)/src/hat/%,$(OBJS)))
 $(B)/hat.c: FORCE
 	@mkdir -p $(@D)
 	@printf '#include "%s"\n' $(UNIT_SRCS) $(filter src/hat/%,$(SRCS)) >$@.new
@@ -94,6 +96,9 @@ $(B)/%.o: %.S $(B)/flags
 $(B)/src/monitor/%.o: CFLAGS += -Os
 $(B)/kernel.lds: src/boot/kernel.lds.S $(B)/flags
 	$(CC) $(CPPFLAGS) -D__ASSEMBLER__ -E -P -x c -MMD -MP -MT $@ -o $@ $<
+
+COUNTED_HOW := -fprofile-info-section=gcov_info
+include src/coverage.mk
 
 # Linked twice: the symbol table of the first link is put into the second, behind everything whose address matters.
 LINK = ld $(LDFLAGS) -T $(B)/kernel.lds -o
@@ -119,8 +124,8 @@ $(B)/hatlab.iso: $(B)/kernel.boot src/tools/hatlab/image.py src/tools/mkimage.py
 # Everything depends on the flags that it was built with.
 $(B)/flags: FORCE
 	@mkdir -p $(B)
-	@echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(UNITS) $(TRIAL) $(TESTS)' | cmp -s - $@ || \
-		echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(UNITS) $(TRIAL) $(TESTS)' >$@
+	@echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(UNITS) $(TRIAL) $(TESTS) $(COUNTED)' | cmp -s - $@ || \
+		echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(UNITS) $(TRIAL) $(TESTS) $(COUNTED)' >$@
 FORCE:
 .PHONY: all FORCE
 .DELETE_ON_ERROR:

@@ -44,7 +44,14 @@ SECTIONS
 	} :text
 
 	. = KERNEL_OFFSET + 0x400000;
-	.data : AT(ADDR(.data) - KERNEL_OFFSET) { data_start = .; *(.data .data.*) } :data
+	.data : AT(ADDR(.data) - KERNEL_OFFSET) {
+		data_start = .;
+		*(.data .data.*)
+		. = ALIGN(8);
+		__start_gcov_info = .;
+		KEEP(*(gcov_info))
+		__stop_gcov_info = .;
+	} :data
 	.bss : AT(ADDR(.bss) - KERNEL_OFFSET) { *(.bss .bss.* COMMON) . = ALIGN(4096); kernel_end = .; } :data
 
 	/DISCARD/ : { *(.comment .note .note.* .eh_frame_hdr) }

@@ -4,6 +4,7 @@
  * @brief Checkpoints and last words: where the host's debugger stops to look.
  */
 #include <check/check.h>
+#include <check/coverage.h>
 #include <check/damage.h>
 #include <check/walk.h>
 #include <hat/dump_table.h>
@@ -58,6 +59,7 @@ checkpoint(const char *name)
 void
 run_done(const char *result)
 {
+	coverage_tell();
 	record("%%done result=%s\n", result);
 	magic_break();
 	for (;;) {

@@ -6,6 +6,7 @@
  * Weak definitions: an image made with TESTS=1 has the real ones.
  */
 #include <check/costs.h>
+#include <check/coverage.h>
 #include <check/damage.h>
 #include <kern/crash.h>
 #include <sys/startup.h>
@@ -52,5 +53,10 @@ damage_after_dump(const char *checkpoint)
 
 WEAK void
 damage_after_look(void)
+{
+}
+
+WEAK void
+coverage_tell(void)
 {
 }

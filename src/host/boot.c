@@ -355,6 +355,10 @@ inside_main(const struct machine_options *o)
 		test_boot();
 	else if (strcmp(o->test, "pure") == 0)
 		test_pure();
+	else if (strcmp(o->test, "branches") == 0)
+		test_branches();
+	else if (strcmp(o->test, "misuse") == 0)
+		test_misuse();
 	else if (strcmp(o->test, "history") == 0)
 		test_history();
 	else if (strcmp(o->test, "panic") == 0)

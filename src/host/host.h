@@ -59,6 +59,8 @@ void host_free_space(hat_t *hat);
 void test_boot(void);
 void test_pure(void);
 void test_panic(void);
+void test_branches(void);
+void test_misuse(void);
 void test_history(void);
 /** @} */
 /** If set, called each time a lock has been left: what another CPU does just then. It must clear itself first. */

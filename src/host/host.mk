@@ -7,6 +7,7 @@
 #   UNITS="f=path ..."  other files for the units named, as in kernel.mk, or for files of src/hat; give the program
 #                       a PROGRAM= of its own then
 #   SANITIZE=           without AddressSanitizer and UBSan
+#   COVERAGE=1          src/hat and the units count what they execute, and write it down at the end; no sanitizers
 #   KERNELBASE=0x...    i386 only
 #   CC, WERROR, DEBUG   as in kernel.mk
 
@@ -14,7 +15,7 @@ FLAVOR	?= amd64
 IMAGE	?=
 PROGRAM	?= unit
 DEBUG	?= 1
-SANITIZE ?= -fsanitize=address,undefined -fno-sanitize-recover=all
+SANITIZE ?= $(if $(COVERAGE),,-fsanitize=address,undefined -fno-sanitize-recover=all)
 B	:= build/host-$(FLAVOR)$(if $(IMAGE),-$(IMAGE))
 
 WIDTH_i386	:= -m32
@@ -36,6 +37,10 @@ CFLAGS	:= -std=gnu11 -ffreestanding -O2 -g -fno-omit-frame-pointer -fno-optimize
 OUTSIDE	:= -std=gnu11 -O2 -g -fno-omit-frame-pointer -fno-pic -Wall -Wextra $(WERROR) $(WIDTH_$(FLAVOR)) $(SANITIZE) \
 	-DFLAVOR='"$(FLAVOR)"'
 
+comma	:= ,
+# Where something may happen just before (hooks.h).
+WRAP	:= pte_cas pte_load mutex_enter_slow kmem_cache_alloc
+
 # What is compiled unchanged.
 instead	= $(patsubst $(basename $(notdir $1))=%,%,$(filter $(basename $(notdir $1))=%,$(UNITS)))
 HAT	:= $(foreach f,$(wildcard src/hat/*.c),$(or $(call instead,$f),$f))
@@ -43,7 +48,7 @@ KERNEL	:= $(HAT) $(wildcard src/$(FLAVOR)/bootwords.c) src/$(FLAVOR)/hat_md.c sr
 	src/check/walk.c src/check/invariants.c $(wildcard src/check/inv_*.c)
 UNIT_FILES := $(shell awk '!/^\#/ && NF { print $$1 "/" $$2 ".c" }' src/hat/units | sort -u)
 UNIT_SRCS := $(foreach u,$(UNIT_FILES),$(or $(call instead,$u),solutions/$u))
-OUT	:= src/host/machine.c src/host/main.c
+OUT	:= src/host/machine.c src/host/main.c $(if $(COVERAGE),src/host/coverage/exit.c src/check/coverage/add64.c)
 IN	:= $(filter-out $(OUT),$(wildcard src/host/*.c)) $(KERNEL) $(sort $(UNIT_SRCS))
 
 IN_OBJS	:= $(IN:%.c=$(B)/%.o)
@@ -52,7 +57,9 @@ OUT_OBJS := $(OUT:%.c=$(B)/%.o)
 all: $(B)/$(PROGRAM)
 
 $(B)/$(PROGRAM): $(IN_OBJS) $(OUT_OBJS) $(B)/$(PROGRAM).units
-	$(CC) -no-pie $(WIDTH_$(FLAVOR)) $(SANITIZE) $(SYMBOLS_$(FLAVOR):%=-Wl,--defsym=%) -o $@ $(IN_OBJS) $(OUT_OBJS)
+	$(CC) -no-pie $(WRAP:%=-Wl$(comma)--wrap=%) $(if $(COVERAGE),--coverage -Wl$(comma)--wrap=_exit) $(WIDTH_$(FLAVOR)) $(SANITIZE) $(SYMBOLS_$(FLAVOR):%=-Wl,--defsym=%) -o $@ $(IN_OBJS) $(OUT_OBJS)
+
+include src/coverage.mk
 
 $(OUT_OBJS): $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
@@ -63,8 +70,8 @@ $(IN_OBJS): $(B)/%.o: %.c $(B)/flags
 
 $(B)/flags: FORCE
 	@mkdir -p $(B)
-	@echo '$(filter-out -Werror,$(CC) $(CPPFLAGS) $(CFLAGS) $(OUTSIDE))' | cmp -s - $@ || \
-		echo '$(filter-out -Werror,$(CC) $(CPPFLAGS) $(CFLAGS) $(OUTSIDE))' >$@
+	@echo '$(filter-out -Werror,$(CC) $(CPPFLAGS) $(CFLAGS) $(OUTSIDE) $(COUNTED))' | cmp -s - $@ || \
+		echo '$(filter-out -Werror,$(CC) $(CPPFLAGS) $(CFLAGS) $(OUTSIDE) $(COUNTED))' >$@
 $(B)/$(PROGRAM).units: FORCE
 	@mkdir -p $(B)
 	@echo '$(UNITS)' | cmp -s - $@ || echo '$(UNITS)' >$@

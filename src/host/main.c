@@ -38,7 +38,7 @@ static const struct machine_options defaults = {
 
 static const char usage[] =
     "usage: %s                            the fixed list of runs\n"
-    "       %s --test boot|pure|history|panic [options]   one run\n"
+    "       %s --test boot|pure|branches|misuse|history|panic [options]   one run\n"
     "  --args \"WORDS\"   the kernel's command line: kpm=0 force_steal=3 page_fail_after=7 ...\n"
     "  --cpus N         pretend CPUs, 1 to 8 (4)\n"
     "  --no-1g --no-nx --no-pge --no-cx8   a pretend CPU without that\n"
@@ -141,6 +141,12 @@ static const struct run {
 	RUN(W64, "pure", "kpm=0", 2, 1, 0, .no_1g = 1),
 	RUN(W32, "pure", "pae=0", 2, 1, 0),
 	RUN(W32, "pure", "pae=0 pse=0", 2, 1, 0),
+	RUN(ANY, "branches", "", 2, 1, 0),
+	RUN(W64, "branches", "kpm=0", 2, 1, 0),
+	RUN(W32, "branches", "pae=0", 2, 1, 0),
+	RUN(W64, "branches", "", 2, 1, 0, .no_1g = 1),
+	RUN(ANY, "misuse", "", 2, 1, 0),
+	RUN(W32, "misuse", "pae=0", 2, 1, 0),
 	RUN(ANY, "history", "", 1, 1, 100000),
 	RUN(ANY, "history", "", 4, 2, 100000),
 	RUN(W32, "history", "pae=0", 4, 3, 100000),

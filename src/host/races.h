@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: ISC */
+/**
+ * @file
+ * @brief What test_branches.c and test_edges.c share.
+ */
+#ifndef HOST_RACES_H
+#define HOST_RACES_H
+
+#include <vm/as.h>
+#include <vm/page.h>
+
+#define VA	((uintptr_t)0x40000000)
+#define RW	(PROT_READ | PROT_WRITE | PROT_USER)
+
+/** A 64-bit address space and one of 32 bits; one page to map. */
+extern struct as wide, narrow;
+extern page_t *page;
+
+/** The tests of test_edges.c, in an address space that is current. */
+void edges_run(hat_t *hat);
+/** And of test_leaves.c. */
+void leaves_run(hat_t *hat);
+/** And of test_corners.c. */
+void corners_run(hat_t *hat);
+
+#endif

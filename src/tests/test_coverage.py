@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: ISC
+"""What the tests take is measured rightly, and the table of Appendix B names tests that exist (docs/coverage-b.md)."""
+
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+
+from common import TOP, boot, checks, run
+from hatlab import coverage, gcov
+from testall import cases, limit
+
+ROW = re.compile(r"\| (B\d+) \| (.+?) \| (.+?) \| (.+?) \|$")
+
+# ------------------------------------------------------------------------------------------------------- the table
+
+def rows():
+    text = (TOP / "docs/coverage-b.md").read_text()
+    return [ROW.match(line).groups() for line in text.splitlines() if line.startswith("| B")]
+
+
+def sources(*patterns):
+    return "\n".join(path.read_text() for pattern in patterns for path in sorted(TOP.glob(pattern)))
+
+
+def test_table_is_complete():
+    """all 120 rows, once each, in order, and each says where and which test"""
+    assert [row[0] for row in rows()] == [f"B{n}" for n in range(1, 121)]
+    for name, item, where, test in rows():
+        assert item and (re.search(r"`\w+", where) or where == "-" and test == "xpv: later"), name
+        assert "`" in test or test == "xpv: later" or test == "the panic: see below", name
+
+
+def test_table_names_code():
+    """every function that the table names is in the units or in src/hat"""
+    code = sources("solutions/*/*.c", "src/hat/*.[ch]")
+    for name, _, where, _ in rows():
+        for word in re.findall(r"`([^`]+)`", where):
+            here = (TOP / "src/hat" / word).is_file() or re.search(rf"\b{re.escape(word)}\b", code)
+            assert here, f"{name}: {word} is nowhere"
+
+
+def test_table_names_tests():
+    """every check, function and test that the table names exists"""
+    known = set(re.findall(r'^CHECK\(\w+, "([^"]+)"', sources("src/check/tests/*.c", "labs/*/checks.c"), re.M))
+    host = set(re.findall(r"^(\w+)\(", sources("src/host/test_*.c"), re.M))
+    listed = run("python3", "src/tools/testall.py", "--list").stdout
+    for name, _, _, test in rows():
+        for word in re.findall(r"`([^`]+)`", test):
+            if word.endswith("()"):
+                assert word[:-2] in host, f"{name}: no function {word} in src/host"
+            elif "." in word:
+                assert re.search(rf"^{re.escape(word)}(\[| |$)", listed, re.M), f"{name}: no test {word}"
+            else:
+                assert word in known, f"{name}: no check {word}"
+
+
+@cases("i386", "i386 pae=0", "amd64", "amd64 kpm=0")
+@limit(200)
+def test_checks(which):
+    """the checks that were written for branches nothing else takes"""
+    flavor, *args = which.split()
+    for cpus in (1, 4):
+        result = boot(flavor, " ".join(["tour=0 watchdog=0 checks=branches-level,branches-cut", *args]), cpus=cpus, timeout=90)
+        assert result.ok, (cpus, result.problem)
+        assert len(checks(result)) == 2
+
+
+# ------------------------------------------------------------------------------------------------------- counting
+
+COUNTED = """int used(int n)
+{
+	if (n > 3)
+		return (1);
+	return (0);
+}
+int unused(int n)
+{
+	return (n + 1);
+}
+"""
+MAIN = """#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+int used(int n);
+void coverage_tell(void) __attribute__((weak));
+int record(const char *fmt, ...) { va_list ap; va_start(ap, fmt); return (vprintf(fmt, ap)); }
+int main(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		used(atoi(argv[i]));
+	if (coverage_tell)
+		coverage_tell();
+	return (0);
+}
+"""
+FLAGS = ["-O0", "-ftest-coverage", "-fprofile-arcs", "-fprofile-update=atomic"]
+
+
+def cc(folder, *words):
+    done = subprocess.run(["gcc", *words], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def tiny(folder):
+    """Two programs with one counted file: as a program of the host, and as a kernel tells it."""
+    for name in ("a", "b"):
+        (folder / name).mkdir()
+        (folder / name / "main.c").write_text(MAIN)
+        (folder / "tiny.c").write_text(COUNTED)
+    cc(folder, *FLAGS, "-c", "tiny.c", "-o", "a/tiny.o")
+    cc(folder, "--coverage", "a/main.c", "a/tiny.o", "-o", "a/program")
+    cc(folder, *FLAGS, "-fprofile-info-section=gcov_info", "-c", "tiny.c", "-o", "b/tiny.o")
+    cc(folder, "-nostdinc", "-ffreestanding", f"-I{TOP}/src", f"-I{TOP}/src/amd64", "-c", str(TOP / "src/check/coverage/gcov.c"),
+       "-o", "b/gcov.o")
+    cc(folder, "b/main.c", "b/tiny.o", "b/gcov.o", "-o", "b/program")
+
+
+def told(folder, *numbers):
+    return subprocess.run([folder / "b/program", *map(str, numbers)], capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def merged(folder):
+    """The host's program twice, the kernel's twice."""
+    for numbers in (("5", "5"), ("7",)):
+        subprocess.run([folder / "a/program", *numbers], cwd=folder, check=True)
+    lines = gcov.read((folder / "a").glob("*tiny.gcda"), folder, re.compile("tiny.c"))
+    kernel = gcov.Told()
+    assert kernel.add(told(folder, 1, 2)) == 1 and kernel.add(["noise", *told(folder, 9)]) == 1
+    gcov.merge(lines, gcov.read(kernel.write(), folder, re.compile("tiny.c")).values())
+    return lines
+
+
+def test_counts():
+    """a file of known counts, four runs of two programs; a function that nobody calls is a gap"""
+    folder = Path(tempfile.mkdtemp()).resolve()
+    tiny(folder)
+    lines = merged(folder)
+    by_number = {number: line for (_, _, number), line in lines.items()}
+    assert [by_number[n].count for n in (1, 3, 4, 5, 7, 9)] == [6, 6, 4, 2, 0, 0], by_number
+    assert sorted(by_number[3].branches) == [2, 4], by_number[3]
+    counts, gaps = coverage.judge(lines, {"tiny.c": coverage.Source(COUNTED)})
+    assert [(gap.function, gap.what) for gap in gaps] == [("unused", "function")], list(map(str, gaps))
+    assert str(counts["tiny.c"]) == "4/6 lines, 2/2 branches", counts["tiny.c"]
+
+
+def test_broken_counts():
+    """counters that were cut off, or are of two images, are refused"""
+    folder = Path(tempfile.mkdtemp()).resolve()
+    tiny(folder)
+    text = told(folder, 1)
+    short = [line.rsplit(" ", 1)[0] if line.startswith("gcov arcs") else line for line in text]
+    other = [line.replace("gcov file ", "gcov file 1", 1) for line in text]
+    for first, second in ((short, []), (text, other)):
+        kernel = gcov.Told()
+        try:
+            kernel.add(first)
+            kernel.add(second)
+        except coverage.HostError:
+            continue
+        raise AssertionError("accepted")
+
+
+# ------------------------------------------------------------------------------------------------------- judging
+
+SOURCE = """void f(int a, int b)
+{
+	ASSERT(a ||
+	    b);
+	if (a && b)
+		g("(");
+	if (b)
+		panic("%d: (", a);
+	h();
+}
+"""
+EXPLAINED = """# a comment
+s.c f both 1/4
+	if (a && b)
+	They are never both.
+"""
+
+
+def judged(*counts):
+    lines = {("s.c", "f", n): gcov.Line("s.c", "f", n, count, branches) for n, count, branches in counts}
+    return coverage.judge(lines, {"s.c": coverage.Source(SOURCE)})[1]
+
+
+def explained(text, gaps, width="i386"):
+    with tempfile.NamedTemporaryFile("w", suffix=".explained") as file:
+        file.write(text)
+        file.flush()
+        return coverage.explain(gaps, width, coverage.explanations(Path(file.name)))
+
+
+def test_gaps():
+    """assertions hold no branches, what leads to a panic is marked, lines that are not reached belong to the one before"""
+    gaps = judged((1, 9, []), (3, 9, [9, 0]), (4, 9, [9, 0]), (5, 9, [9, 0, 9, 9]), (6, 0, []), (7, 9, [0, 9]), (8, 0, []), (9, 9, []))
+    assert [(g.number, g.what, g.rest, g.panic) for g in gaps] == [(5, "1/4", [6], False), (7, "1/2", [8], True)], gaps
+    assert [g.what for g in judged((1, 9, []), (9, 0, []))] == ["line"]
+    assert [g.what for g in judged((1, 0, []), (9, 0, []))] == ["function"]
+
+
+def test_explanations():
+    """an explanation fits its line, its width and what is missing; one that nothing needs is told, but for chance"""
+    gaps = judged((1, 9, []), (5, 9, [9, 0, 9, 9]))
+    assert explained(EXPLAINED, gaps) == [] and gaps[0].why == "They are never both."
+    for changed in (EXPLAINED.replace("1/4", "2/4"), EXPLAINED.replace("a && b", "a || b"), EXPLAINED.replace(" f ", " g ")):
+        gaps = judged((1, 9, []), (5, 9, [9, 0, 9, 9]))
+        assert len(explained(changed, gaps)) == 1 and gaps[0].why is None, changed
+    assert explained(EXPLAINED.replace("both", "amd64"), []) == []
+    assert len(explained(EXPLAINED, [])) == 1
+    chance = EXPLAINED.replace("They", "chance: they").replace("1/4", "2/4")
+    gaps = judged((1, 9, []), (5, 9, [9, 0, 9, 9]))
+    assert explained(chance, gaps) == [] and gaps[0].why and explained(chance, []) == []
+
+
+def test_explained_is_read():
+    """src/tools/coverage.explained can be read, and names lines that exist"""
+    for e in coverage.explanations(TOP / "src/tools/coverage.explained"):
+        assert e.text in [line.strip() for line in (TOP / e.file).read_text().splitlines()], (e.line, e.text)

@@ -1,0 +1,246 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""Which lines and branches of src/hat and solutions/ the tests take (`make coverage`).
+
+Builds, for each width, the host program and a kernel that count what they execute, runs what the tests run, and says
+what was never reached.  Fails when something of solutions/ is not explained in coverage.explained, when an explanation is no longer
+needed, or when a run goes wrong.  The report is build/coverage.txt.  docs/coverage.md: what counts, and how to explain.
+
+Runs of a kernel that has not changed since are not repeated: --again repeats them, --judge runs nothing at all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from hatlab import coverage, gcov, host
+from hatlab import run as hatlab_run
+from hatlab.host import BUILD, FLAVORS, ROOT, TOOLS, HostError
+
+FOLDER = BUILD / "coverage"
+EXPLAINED = TOOLS / "coverage.explained"
+WANTED = re.compile(r"(src/hat|solutions)/(?!.*/wrong/)")
+BUILD_SECONDS = 280
+HOST_SECONDS = 280
+BOOT_SECONDS = 900
+INSTRUCTIONS = 20_000_000_000
+
+# What the tests boot (src/tests): the ways of each kernel; the words of each run, its numbers of CPUs, and whether it goes all ways.
+MODES = {"i386": ("", "pae=0", "pae=0 pse=0"), "amd64": ("", "kpm=0")}
+CHECKS = "tour=0 check_ticks=30000 watchdog=0 "
+KERNEL_RUNS = (
+    ("watchdog=0", (1,), True),  # the tour with its checkpoints, and what is printed there
+    (CHECKS + "checks=all", (1, 4), True),  # with the client programs
+    (CHECKS + "checks=force-steal run_ops=1000 htable_reserve_amount=4 seed=7", (1, 4), False),
+    (CHECKS + "checks=force-steal,steal-load run_ops=300 page_fail_after=50 seed=3", (1,), False),
+    (CHECKS + "checks=upper-history seed=2", (1,), False),
+)
+SLOW = {"client-pressure"}  # wants a number of rounds, and a kernel that counts is several times slower
+# And what the host's own list does not have.
+HOST_RUNS = (("--test", "history", "--seed", "1001", "--steps", "100000"),
+             ("--test", "history", "--seed", "1002", "--steps", "50000", "--kmem-fail", "3", "--args", "force_steal=2 page_fail_after=5"))
+RELEASE_RUNS = (("--test", "misuse"),)
+
+
+def say(text: str) -> None:
+    print(f"coverage: {text}", flush=True)
+
+
+# ------------------------------------------------------------------------------------------------------------- running
+
+
+def command(*words: str, seconds: float) -> None:
+    """Run a command at the top of the tree; its last lines, should it fail."""
+    try:
+        done = subprocess.run(words, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, timeout=seconds, env={k: v for k, v in os.environ.items() if k != "MAKEFLAGS"})
+    except subprocess.TimeoutExpired:
+        raise HostError(f"no end after {seconds:.0f} s: {' '.join(words)}") from None
+    if done.returncode != 0:
+        raise HostError(f"exit code {done.returncode}: {' '.join(words)}\n{done.stdout[-2000:]}")
+
+
+def make(flavor: str) -> None:
+    """Build both programs and the image."""
+    for file, words in (("src/host/host.mk", ("IMAGE=coverage",)), ("src/host/host.mk", ("IMAGE=coverage-release", "DEBUG=0")),
+                        ("src/kernel.mk", ("IMAGE=coverage", "TESTS=1"))):
+        command("make", "-s", "-f", file, f"FLAVOR={flavor}", "COVERAGE=1", *words, seconds=BUILD_SECONDS)
+    command("make", "-s", "-f", "src/user/user.mk", f"FLAVOR={flavor}", f"KERNEL_DIR=build/{flavor}-coverage",
+            seconds=BUILD_SECONDS)
+
+
+def host_lines(flavor: str) -> gcov.Lines:
+    """Everything that the program of the host runs; without assertions only what asks for misuse."""
+    lines = gcov.Lines()
+    for image, runs in (("coverage", ((), *HOST_RUNS)), ("coverage-release", RELEASE_RUNS)):
+        folder = BUILD / f"host-{flavor}-{image}"
+        for old in folder.rglob("*.gcda"):
+            old.unlink()
+        for words in runs:
+            say(f"{flavor}: host {image} {' '.join(words) or 'list of runs'}")
+            command(str(folder / "unit"), *words, seconds=HOST_SECONDS)
+        gcov.merge(lines, gcov.read(folder.rglob("*.gcda"), ROOT, WANTED).values())
+    return lines
+
+
+def kernel_runs(flavor: str) -> list[tuple[int, str]]:
+    """(CPUs, words); several CPUs the first way only, for the time that it takes."""
+    return [(cpus, f"{mode} {args}".strip()) for args, each, all_ways in KERNEL_RUNS
+            for n, mode in enumerate(MODES[flavor][: None if all_ways else 1]) for cpus in (each if n == 0 else each[:1])]
+
+
+def problem_of(result: hatlab_run.Result) -> str | None:
+    """What went wrong, but for checks that promise how much is done in a time."""
+    wrong = {record["name"] for record in result.reader.find("check-end") if record["result"] != "ok"}
+    if result.exit == "fail" and wrong and wrong <= SLOW and not result.reader.find("invariant"):
+        return None
+    return result.problem
+
+
+def boot(flavor: str, cpus: int, args: str, again: bool) -> tuple[list[str], str | None]:
+    """The counters of one run, as lines; and what was wrong with it."""
+    folder = BUILD / f"{flavor}-coverage"
+    key = hashlib.sha1((folder / "kernel.boot").read_bytes() + f"{cpus} {args}".encode()).hexdigest()
+    kept = FOLDER / f"{flavor}-{key}.txt"
+    if kept.exists() and not again:
+        return kept.read_text().splitlines(), None
+    began = time.monotonic()
+    result = hatlab_run.boot(flavor, args, cpus=cpus, image=BUILD / f"{flavor}-coverage-user" / "hatlab.iso",
+                             kernel=folder / "kernel.elf", deadline=INSTRUCTIONS, timeout=BOOT_SECONDS)
+    lines = [line for line in result.console.splitlines() if line.startswith("gcov ")]
+    problem = problem_of(result)
+    say(f"{flavor}: {cpus} CPU{'s' * (cpus > 1)}, {args or 'the tour'}: {problem or 'ok'} ({time.monotonic() - began:.0f} s)")
+    if problem is None:
+        kept.write_text("\n".join(lines))
+    return lines, problem
+
+
+def kernel_lines(flavor: str, again: bool) -> tuple[gcov.Lines, list[str]]:
+    """Everything that the kernels run; and what went wrong."""
+    told, wrong = gcov.Told(), []
+    for cpus, args in kernel_runs(flavor):
+        lines, problem = boot(flavor, cpus, args, again)
+        if problem is None and told.add(lines) == 0:
+            problem = "no counters"
+        if problem:
+            wrong.append(f"{flavor}: {cpus} CPUs, {args}: {problem}")
+    return gcov.read(told.write(), ROOT, WANTED), wrong
+
+
+def collect(flavor: str, again: bool) -> None:
+    """Run everything of one width and leave the counts in build/coverage."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    say(f"{flavor}: build")
+    make(flavor)
+    lines = host_lines(flavor)
+    kernel, wrong = kernel_lines(flavor, again)
+    gcov.merge(lines, kernel.values())
+    data = {"wrong": wrong, "lines": [[*key, line.count, line.branches] for key, line in lines.items()]}
+    (FOLDER / f"{flavor}.json").write_text(json.dumps(data))
+
+
+def collect_all(flavors: list[str], again: bool) -> None:
+    """Both widths side by side, each in a process of its own."""
+    words = [sys.executable, __file__, "--collect"] + ["--again"] * again
+    children = [subprocess.Popen([*words, "--flavor", flavor]) for flavor in flavors]
+    try:
+        codes = [child.wait() for child in children]
+    finally:
+        for child in children:
+            child.terminate()
+        for child in children:
+            child.wait()
+    if any(codes):
+        raise HostError("not all could be run")
+
+
+# ------------------------------------------------------------------------------------------------------------- judging
+
+
+def load(flavor: str) -> tuple[gcov.Lines, list[str]]:
+    path = FOLDER / f"{flavor}.json"
+    if not path.exists():
+        raise HostError(f"{path} is missing: nothing has been run yet")
+    data = json.loads(path.read_text())
+    return {(f, fn, n): gcov.Line(f, fn, n, count, branches) for f, fn, n, count, branches in data["lines"]}, data["wrong"]
+
+
+def table(counts: dict[str, dict[str, coverage.Count]]) -> list[str]:
+    """Lines and branches per file and width."""
+    files = sorted({file for each in counts.values() for file in each})
+    rows = [f"{'file':<44}" + "".join(f"{f'{w} lines':>14}{'branches':>12}" for w in counts)]
+    for file in files:
+        row = f"{file:<44}"
+        for each in counts.values():
+            c = each.get(file, coverage.Count())
+            row += f"{f'{c.reached}/{c.lines}':>14}{f'{c.taken}/{c.branches}':>12}"
+        rows.append(row)
+    return rows
+
+
+def total(each: dict[str, coverage.Count]) -> str:
+    """One line for all files."""
+    sums = coverage.Count()
+    for c in each.values():
+        sums.lines, sums.reached = sums.lines + c.lines, sums.reached + c.reached
+        sums.branches, sums.taken = sums.branches + c.branches, sums.taken + c.taken
+    return str(sums)
+
+
+def verdict(gap: coverage.Gap) -> str:
+    return gap.why or ("panics" if gap.panic else "NOT EXPLAINED")
+
+
+def report(flavors: list[str], strict: bool) -> tuple[list[str], bool]:
+    """The whole report, and whether all is well."""
+    known = coverage.explanations(EXPLAINED)
+    counts, body, totals, well = {}, [], [], True
+    for flavor in flavors:
+        lines, wrong = load(flavor)
+        sources = {file: coverage.Source((ROOT / file).read_text()) for file, _, _ in lines}
+        counts[flavor], gaps = coverage.judge(lines, sources)
+        idle = coverage.explain(gaps, flavor, known)
+        open_gaps = [gap for gap in gaps if verdict(gap) == "NOT EXPLAINED"]
+        units = [gap for gap in open_gaps if gap.file.startswith("solutions/")]
+        body += ["", f"{flavor}: not reached"] + [f"  {gap}\n      {verdict(gap)}" for gap in gaps]
+        body += [f"{EXPLAINED.relative_to(ROOT)}:{e.line}: no longer needed for {flavor}: {e.function}: {e.text}" for e in idle]
+        body += [f"run failed: {text}" for text in wrong]
+        totals.append(f"{flavor}: {total(counts[flavor])}; {len(gaps)} gaps: {sum(g.why is not None for g in gaps)} explained, "
+                      f"{sum(g.panic and g.why is None for g in gaps)} panics, {len(units)} not explained in solutions/, "
+                      f"{len(open_gaps) - len(units)} in src/hat; "
+                      f"{len(idle)} explanations too many; {len(wrong)} runs failed")
+        well = well and not (units or (strict and open_gaps) or idle or wrong)
+    return table(counts) + body + [""] + totals, well
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--flavor", choices=[*FLAVORS, "both"], default="both")
+    parser.add_argument("--again", action="store_true", help="repeat runs that are known already")
+    parser.add_argument("--strict", action="store_true", help="gaps of src/hat must be explained too")
+    parser.add_argument("--judge", action="store_true", help="run nothing: judge what the last run has left")
+    parser.add_argument("--collect", action="store_true", help="run, and judge nothing")
+    options = parser.parse_args(argv)
+    flavors = sorted(FLAVORS, reverse=True) if options.flavor == "both" else [options.flavor]
+    if options.collect:
+        for flavor in flavors:
+            collect(flavor, options.again)
+        return 0
+    if not options.judge:
+        collect_all(flavors, options.again)
+    text, well = report(flavors, options.strict)
+    (BUILD / "coverage.txt").write_text("\n".join(text) + "\n")
+    print("\n".join(text))
+    return 0 if well else 1
+
+
+if __name__ == "__main__":
+    host.main(main)
