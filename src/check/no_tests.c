@@ -7,6 +7,7 @@
  */
 #include <check/costs.h>
 #include <check/damage.h>
+#include <check/stress.h>
 #include <kern/crash.h>
 #include <sys/startup.h>
 
@@ -30,6 +31,17 @@ costs_wanted(void)
 
 WEAK void
 costs_main(void)
+{
+}
+
+WEAK bool
+stress_wanted(void)
+{
+	return (false);
+}
+
+WEAK void
+stress_main(void)
 {
 }
 
