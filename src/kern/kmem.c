@@ -596,17 +596,6 @@ kmem_init(void)
 	}
 }
 
-size_t
-kmem_slab_pages(void)
-{
-	kmem_cache_t *c = NULL;
-	size_t n = 0;
-
-	while ((c = cache_next_held(c)) != NULL)
-		n += c->kc_nslabs * (c->kc_slabsize >> PAGESHIFT);
-	return (n);
-}
-
 void
 kmem_show(void)
 {

@@ -69,9 +69,6 @@ void kmem_reap_settle(void);
 /** For tests, DEBUG: let every n-th KM_NOSLEEP request for an object fail (0: none). */
 extern uint64_t kmem_fail_after;
 
-/** Pages that slabs of all caches take, those that boot gave among them. */
-size_t kmem_slab_pages(void);
-
 /** Print a table of all caches. */
 void kmem_show(void);
 
