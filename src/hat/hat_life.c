@@ -104,6 +104,8 @@ hat_free_end(hat_t *hat)
 	ASSERT(hat->hat_flags & HAT_FREEING);
 	ASSERT(CPU->cpu_current_hat != hat);
 	ASSERT(hat->hat_cpus == 0);
+	while (hat->hat_guests != 0)
+		thread_yield();
 	list_remove(hat);
 	htable_purge_hat(hat);
 	hat_destroy_bare(hat);
