@@ -152,7 +152,7 @@ unload_and_hear(struct worker *w, const struct range *g)
 	hat_callback_t cb = { .hcb_func = tell, .hcb_arg = &t };
 	struct slot *s = &g->r->r_slot[g->from];
 	bool held = g->n == 1 && s->s_frame >= 0 && frame_hold(&frames[s->s_frame]);
-	size_t want = held ? bytes_that_must(g) : 0;
+	size_t want = held && stress_exact ? bytes_that_must(g) : 0;
 
 	DO(w, UNLOAD_CALLBACK, hat_unload_callback(g->sp->sp_hat, g->va, g->len, HAT_UNLOAD, &cb));
 	if (held)
