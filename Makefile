@@ -70,6 +70,11 @@ compare: kernel				## the comparison alone, with all ranges listed
 bench: kernel				## measure what we promise; writes build/bench.json
 	@$(PYTHON) $(TOOLS)/bench.py
 
+.PHONY: stress
+stress: kernel				## many CPUs call the HAT at random: 10 million calls; SEED=n one run of each kind, OPS=n, CPUS=n (4)
+	@$(PYTHON) $(TOOLS)/stress.py --flavor $(FLAVOR) --cpus $(if $(filter command environment,$(firstword $(origin CPUS))),$(CPUS),4) \
+		$(if $(SEED),--seed $(SEED) $(if $(OPS),--run-ops $(OPS)),$(if $(OPS),--ops $(OPS)))
+
 .PHONY: doctor
 doctor:					## name every tool, its version, and what is wrong with it
 	@sh $(TOOLS)/doctor.sh
