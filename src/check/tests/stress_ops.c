@@ -66,7 +66,7 @@ load_one(struct worker *w, struct space *sp, struct region *r)
 {
 	uint_t i = stress_random(w, r->r_nslots);
 	struct slot *s = &r->r_slot[i];
-	bool new = s->s_frame < 0, lock = s->s_locks < 3 && stress_random(w, 6) == 0;
+	bool new = s->s_frame < 0, look = !new && stress_random(w, 2), lock = s->s_locks < 3 && stress_random(w, 6) == 0;
 
 	if (new)
 		fill_slot(w, r, s);
@@ -76,11 +76,15 @@ load_one(struct worker *w, struct space *sp, struct region *r)
 			s->s_frame = -1;
 		return;
 	}
+	if (look)
+		slot_touch(w, sp, r, i, true);	/* so that the old one is in this CPU's TLB */
 	if (!new)
 		s->s_attr = random_attr(w) | (s->s_attr & HAT_NOSYNC);
 	if (new && !s->s_raw && r->r_step > PAGESIZE && stress_random(w, 32) == 0)
 		group_load_small(w, sp, r, i);
 	slot_load(w, sp, r, i, lock ? HAT_LOAD_LOCK : HAT_LOAD);
+	if (look)
+		slot_touch(w, sp, r, i, true);
 	if (lock)
 		s->s_locks++;
 	else
