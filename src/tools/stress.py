@@ -117,7 +117,8 @@ def main(argv: list[str]) -> int:
     jobs, total, failed, totals = suite(o), 0, 0, {}
     for flavor, debug in sorted({(j.flavor, j.debug) for j in jobs}):
         build(flavor, debug)
-    with ThreadPoolExecutor(o.jobs) as pool:
+    pool = ThreadPoolExecutor(o.jobs)
+    try:
         running = {pool.submit(go, job, o.timeout): job for job in jobs}
         for n, future in enumerate(as_completed(running), 1):
             job, result = running[future], future.result()
@@ -132,6 +133,8 @@ def main(argv: list[str]) -> int:
             row = totals.setdefault(job.kind, [0, 0, 0])
             row[:] = [row[0] + 1, row[1] + ops, row[2] + result.seconds]
             print(f"[{n}/{len(jobs)}] {job.kind}, seed {job.seed}: {said} ({result.seconds:.0f} s)", flush=True)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)  # interrupted: at most those that run now are waited for
     show_table(totals)
     print(f"stress: {len(jobs)} runs, {total:,} operations, {failed} failed")
     return 1 if failed or total < (o.ops if o.seed is None else 1) else 0
