@@ -251,6 +251,8 @@ same(const struct memory *have, const struct memory *want)
 static void
 one_run(void)
 {
+	ulong_t throttle = throttlefree;
+
 	for (uint_t i = 0; i <= NWORKERS; i++)
 		worker_init(&workers[i], i);
 	round = 0;
@@ -260,7 +262,10 @@ one_run(void)
 	for (uint_t i = 0; i < NSPACES; i++)
 		space_init(&spaces[i], i % 3 == 2);
 	source_make(first);
+	if (force_tight != 0 && !warm_up)
+		throttlefree = freemem - force_tight;	/* the pages to be mapped have been taken by now */
 	run_workers();
+	throttlefree = throttle;
 	for (uint_t i = 0; i < NSPACES; i++)
 		if (spaces[i].sp_hat != NULL)
 			space_destroy(first, &spaces[i]);
@@ -322,8 +327,6 @@ stress_main(void)
 	warm_up = false;
 	nchecks = 0;
 	start = memory_now();
-	if (force_tight != 0)
-		throttlefree = freemem - force_tight;
 	ops_wanted = ops;
 	one_run();
 	end = memory_now();
