@@ -74,6 +74,11 @@ bench: kernel				## measure what we promise; writes build/bench.json
 coverage: kernel			## which lines and branches of the HAT the tests take (minutes); writes build/coverage.txt
 	@$(PYTHON) $(TOOLS)/coverage.py --flavor $(WHICH)
 
+.PHONY: stress
+stress: kernel				## many CPUs call the HAT at random: 10 million calls; SEED=n one run of each kind, OPS=n, CPUS=n (4)
+	@$(PYTHON) $(TOOLS)/stress.py --flavor $(FLAVOR) --cpus $(if $(filter command environment,$(firstword $(origin CPUS))),$(CPUS),4) \
+		$(if $(SEED),--seed $(SEED) $(if $(OPS),--run-ops $(OPS)),$(if $(OPS),--ops $(OPS)))
+
 .PHONY: doctor
 doctor:					## name every tool, its version, and what is wrong with it
 	@sh $(TOOLS)/doctor.sh

@@ -12,6 +12,7 @@
 #include <check/costs.h>
 #include <check/damage.h>
 #include <check/invariants.h>
+#include <check/stress.h>
 #include <check/trial.h>
 #include <hat/htable.h>
 #include <sys/debug.h>
@@ -439,7 +440,7 @@ run_checks(void)
 bool
 check_wanted(void)
 {
-	return (checks_wanted[0] != '\0' || damage_wanted() || costs_wanted());
+	return (checks_wanted[0] != '\0' || damage_wanted() || costs_wanted() || stress_wanted());
 }
 
 void
@@ -450,6 +451,8 @@ check_main(void)
 		damage_main();
 	if (costs_wanted())
 		costs_main();
+	if (stress_wanted())
+		stress_main();
 	if (checks_wanted[0] != '\0')
 		run_checks();
 }

@@ -8,6 +8,7 @@
 #include <check/costs.h>
 #include <check/coverage.h>
 #include <check/damage.h>
+#include <check/stress.h>
 #include <kern/crash.h>
 #include <sys/startup.h>
 
@@ -31,6 +32,17 @@ costs_wanted(void)
 
 WEAK void
 costs_main(void)
+{
+}
+
+WEAK bool
+stress_wanted(void)
+{
+	return (false);
+}
+
+WEAK void
+stress_main(void)
 {
 }
 

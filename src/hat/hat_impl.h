@@ -58,6 +58,7 @@ struct hat {
 	ulong_t		hat_pages_mapped[MAX_PAGE_LEVEL + 1]; /**< [A] leaves in its own tables, by level (N9) */
 	ulong_t		hat_ism_pgcnt;	/**< [A] 4 KiB pages seen through shared tables (N10) */
 	cpuset_t	hat_cpus;	/**< [A] CPUs that run it: targets of its shootdowns */
+	volatile uint32_t hat_guests;	/**< [A] who unmaps a page everywhere and holds a table of ours: hat_free_end() waits */
 	uint32_t	hat_flags;	/**< [A]; VICTIM and FREEING change under [L] */
 	level_t		hat_top;	/**< [C] level of its top table */
 	struct htable	*hat_htable;	/**< [C] top table */

@@ -109,6 +109,8 @@ hat_free_end(hat_t *hat)
 		    hat->hat_cpus);
 		return;
 	}
+	while (hat->hat_guests != 0)
+		thread_yield();
 	list_remove(hat);
 	htable_purge_hat(hat);
 	hat_destroy_bare(hat);

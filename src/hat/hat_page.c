@@ -12,10 +12,12 @@
 hment_t *
 hati_page_unmap(page_t *pp, htable_t *ht, uint_t entry)
 {
+	hat_t *hat = ht->ht_hat;
 	hment_t *hm;
 	x86pte_t old;
 
 	ASSERT(x86_hm_held(pp));
+	atomic_inc_32(&hat->hat_guests);	/* once the record is gone, so may be its owner, but for this */
 	htable_acquire(ht);	/* the record keeps it linked until here, the hold from here on */
 	old = x86pte_inval(ht, entry, 0, NULL);
 	if (!PTE_ISVALID(old) || PTE2PFN(old, ht->ht_level) != pp->p_pagenum)
@@ -28,6 +30,7 @@ hati_page_unmap(page_t *pp, htable_t *ht, uint_t entry)
 	hm = hment_remove(pp, ht, entry);
 	x86_hm_exit(pp);
 	htable_release(ht);
+	atomic_dec_32(&hat->hat_guests);
 	return (hm);
 }
 

@@ -28,6 +28,7 @@
 #include <sys/printf.h>
 #include <sys/string.h>
 #include <sys/thread.h>
+#include <sys/tunable.h>
 
 #define SLAB_MAX	32768u
 #define SLAB_MAGIC	0x51ab51abu
@@ -84,6 +85,9 @@ static kmem_cache_t cache_of_caches;
 
 static const size_t alloc_sizes[] = { 16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048 };
 static kmem_cache_t *alloc_caches[NELEM(alloc_sizes)];
+
+uint64_t kmem_fail_after;
+TUNABLE_NUMBER(kmem_fail_after, "kmem_fail_after", "DEBUG: let every n-th request for an object that may fail do so (0: none)");
 
 static bool reap_wanted;			/* sched_lock */
 static volatile bool reaper_started;
@@ -249,6 +253,20 @@ object_check(kmem_cache_t *c, void *obj, uint_t *index)
 
 /* ------------------------------------------------------------------ taking and giving back */
 
+/** DEBUG: every so many requests that may fail do. Not while the kernel starts: there is nothing yet that could answer. */
+static bool
+fail_on_purpose(int kmflag)
+{
+#ifdef DEBUG
+	static volatile uint32_t count;
+
+	if (kmem_fail_after != 0 && (kmflag & KM_NOSLEEP) && reaper_started)
+		return (__atomic_add_fetch(&count, 1, __ATOMIC_SEQ_CST) % kmem_fail_after == 0);
+#endif
+	(void)kmflag;
+	return (false);
+}
+
 static void *
 take_from(kmem_cache_t *c, struct slab *sl)
 {
@@ -271,6 +289,8 @@ kmem_cache_alloc(kmem_cache_t *c, int kmflag)
 	struct slab *sl;
 	void *obj;
 
+	if (fail_on_purpose(kmflag))
+		return (NULL);
 	mutex_enter(&c->kc_lock);
 	while (c->kc_slabs == NULL) {
 		mutex_exit(&c->kc_lock);

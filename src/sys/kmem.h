@@ -66,6 +66,9 @@ void kmem_reap_sync(void);
 /** Wait until the background has done what kmem_reap() asked for. No lock held. */
 void kmem_reap_settle(void);
 
+/** For tests, DEBUG: let every n-th KM_NOSLEEP request for an object fail (0: none). */
+extern uint64_t kmem_fail_after;
+
 /** Print a table of all caches. */
 void kmem_show(void);
 

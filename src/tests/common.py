@@ -28,7 +28,7 @@ def run(*command, check=True, env=None, timeout=110):
 
 
 # Words of the command line that only an image made with TESTS=1 knows.
-TEST_WORDS = re.compile(r"\b(checks|copy|damage|selftest|crash|costs)=")
+TEST_WORDS = re.compile(r"\b(checks|copy|damage|selftest|crash|costs|stress)=")
 
 
 def image_for(flavor, args):

@@ -26,6 +26,10 @@ RECORDS: dict[str, tuple[str, ...]] = {
     "panic": ("cpu", "text"),
     "tunable": ("name", "value", "text"),
     "cost": ("name", "value", "unit"),
+    "stress-begin": ("seed", "workers", "cpus", "ops"),
+    "stress-round": ("n", "ops", "checks", "thieves"),
+    "stress-count": ("kind", "value"),
+    "stress-end": ("seed", "ops", "begun", "checks", "rounds", "steps", "skipped", "touches", "faults", "refaults", "digest"),
     "done": ("result",),
 }
 _NUMBERS = {"version", "cpus", "ram", "kernelbase", "n", "cpu", "cr3", "lines"}
