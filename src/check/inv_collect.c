@@ -223,6 +223,8 @@ inv_collect(void)
 		collect_tables(&inv.hats[i]);
 	collect_reserve();
 	relate();
+	inv_find_vlp();
+	memset(inv.cr3, 0, sizeof (inv.cr3));
 	if (ncpus > 1)
 		xc_call(~(cpuset_t)0, note_cr3, 0, 0);
 	else

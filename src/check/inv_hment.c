@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /**
  * @file
- * @brief Invariants E4-E7, F4, F7: leaves and the records of them in their pages' mapping lists.
+ * @brief Invariants E4-E7, F7: leaves and the records of them in their pages' mapping lists.
  *
  * Lists are read where they are, with peek() and with an end, and no lock: nobody is inside the HAT.
  */
@@ -192,36 +192,10 @@ inv_E4(inv_table_t *t, uint_t i, x86pte_t e)
 		inv_report(NULL, t, 1, found, "slot %u, entry 0x%llx: records on its page's list", i, (unsigned long long)e);
 }
 
-/** The first page under a leaf that is in this state; NULL: none. */
-static page_t *
-page_in_state(const inv_table_t *t, x86pte_t e, int state)
-{
-	level_t l = t->it_ht.ht_level;
-	pfn_t pfn = PTE2PFN(e, l);
-
-	for (pfn_t n = LEVEL_SIZE(l) >> PAGESHIFT; n > 0; n--, pfn++) {
-		page_t *pp = page_numtopp_nolock(pfn);
-
-		if (pp != NULL && pp->p_state == state)
-			return (pp);
-	}
-	return (NULL);
-}
-
-/* That every table's frame is in this state is F3's. What the kernel maps of them is where it says in windows.h and memmap.h. */
-void
-inv_F4(inv_table_t *t, uint_t i, x86pte_t e)
-{
-	page_t *pp = !t->it_hat->ih_kernel && is_possible_leaf(t, e) ? page_in_state(t, e, PAGE_TABLE) : NULL;
-
-	if (pp != NULL)
-		inv_report(NULL, t, PAGE_USER, pp->p_pagenum, "slot %u, entry 0x%llx: maps a page table", i, (unsigned long long)e);
-}
-
 void
 inv_F7(inv_table_t *t, uint_t i, x86pte_t e)
 {
-	page_t *pp = is_recorded_leaf(t, e) ? page_in_state(t, e, PAGE_FREE) : NULL;
+	page_t *pp = is_recorded_leaf(t, e) ? inv_page_in_state(t, e, PAGE_FREE) : NULL;
 
 	if (pp != NULL && !is_lost(pp))
 		inv_report(NULL, t, PAGE_USER, pp->p_pagenum, "slot %u, entry 0x%llx: maps a free page", i, (unsigned long long)e);

@@ -60,6 +60,11 @@ struct inv_view {
 	uint_t		nreserve;	/**< objects found on the reserve stack */
 	inv_fault_t	faults[INV_MAXFAULTS];
 	uint_t		nfaults;
+	struct {
+		uintptr_t slots;	/**< address of the four entries */
+		pfn_t	low, top;	/**< frame of their table, and of the one above */
+	}		vlp[NCPU];	/**< of CPUs that have such tables */
+	uint_t		nvlp;
 	paddr_t		cr3[NCPU];	/**< of each CPU */
 	const struct invariant *judging;
 	uint_t		violations;
@@ -108,6 +113,10 @@ bool inv_read(const inv_table_t *t, uint_t i, x86pte_t *e); /**< one raw entry *
 /** All raw entries of a table, in a buffer that the next call overwrites; NULL when they cannot be read. */
 const x86pte_t *inv_read_all(const inv_table_t *t);
 bool inv_leaf(const inv_table_t *t, x86pte_t e);
+/** The first page under a leaf that is in this state (PAGE_FREE ...); NULL: none. */
+struct page *inv_page_in_state(const inv_table_t *t, x86pte_t e, int state);
+/** Note where in long mode each CPU's own tables for VLP hats are. */
+void inv_find_vlp(void);
 /** @} */
 
 #define inv_for_tables(t)	for (inv_table_t *t = inv.tables; t < inv.tables + inv.ntables; t++)
@@ -155,6 +164,7 @@ INV_DECLARE_TABLE(N7);
 INV_DECLARE_TABLE(N8);
 INV_DECLARE_HAT(N9);
 INV_DECLARE_HAT(N10);
+INV_DECLARE_ALL(N11);
 INV_DECLARE_ALL(N12);
 INV_DECLARE_ALL(N13);
 INV_DECLARE_ALL(N14);
