@@ -50,7 +50,7 @@ is_window_for(uintptr_t va, pfn_t pfn)
 static bool
 is_linear(uintptr_t va, paddr_t pa)
 {
-	if (kpm_vbase != 0 && va >= kpm_vbase && va - kpm_vbase == pa)
+	if (kpm_vbase != 0 && va - KPM_BASE == pa)
 		return (true);
 	if (va >= KERNEL_OFFSET && va < BOOTMEM_END && va - KERNEL_OFFSET == pa)
 		return (true);
