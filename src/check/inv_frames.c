@@ -65,13 +65,14 @@ inv_F3(void)
 static void
 judge_zero(const inv_table_t *t)
 {
-	const x86pte_t *e = inv_read_all(t);
+	static x86pte_t e[INV_MAXENTRIES];
+	bool zero;
 
-	if (e == NULL) {
+	if (!inv_read_into(t, e, &zero)) {
 		inv_report(NULL, t, 0, t->it_ht.ht_pfn, "a cached table's frame cannot be read");
 		return;
 	}
-	for (uint_t i = 0; i < inv_nentries(t); i++)
+	for (uint_t i = 0; !zero && i < inv_nentries(t); i++)
 		if (e[i] != 0) {
 			inv_report(NULL, t, 0, e[i], "a cached table's frame is not zero at slot %u", i);
 			return;

@@ -10,6 +10,7 @@
 #include <hat/hment.h>
 #include <sys/peek.h>
 
+#define MAX_TRACED	1024u
 #define MAX_RECORDS	(1u << 16)	/**< of one page; a longer list comes back to itself */
 
 /** Pages whose lists were broken when a hat was given up are its loss (invariants_abandon()). */
@@ -111,19 +112,41 @@ wrong_record(const page_t *pp)
 }
 
 static void
-judge_pages(const char *(*fn)(const page_t *))
+judge_page(const char *(*fn)(const page_t *), const page_t *pp)
 {
-	for (page_t *pp = page_next(NULL); pp != NULL; pp = page_next(pp)) {
-		const char *wrong = is_lost(pp) ? NULL : fn(pp);
+	const char *wrong = is_lost(pp) ? NULL : fn(pp);
 
-		if (wrong != NULL)
-			inv_report(NULL, NULL, pp->p_pagenum, pp->p_share, "page 0x%lx: %s", pp->p_pagenum, wrong);
-	}
+	if (wrong != NULL)
+		inv_report(NULL, NULL, pp->p_pagenum, pp->p_share, "page 0x%lx: %s", pp->p_pagenum, wrong);
 }
 
+/* Of all pages few are mapped, or look as if they were; there is nothing to say about the others. */
+static page_t *traced[MAX_TRACED];
+static uint_t ntraced;			/* MAX_TRACED: there may be more */
+
+static void
+find_traced(void)
+{
+	ntraced = 0;
+	for (page_t *pp = page_next(NULL); pp != NULL && ntraced < MAX_TRACED; pp = page_next(pp))
+		if (pp->p_mapping != NULL || pp->p_embed || pp->p_share != 0)
+			traced[ntraced++] = pp;
+}
+
+static void
+judge_pages(const char *(*fn)(const page_t *))
+{
+	for (uint_t i = 0; i < ntraced && ntraced < MAX_TRACED; i++)
+		judge_page(fn, traced[i]);
+	for (page_t *pp = page_next(NULL); pp != NULL && ntraced == MAX_TRACED; pp = page_next(pp))
+		judge_page(fn, pp);
+}
+
+/* The first of those that look at all pages. */
 void
 inv_E5(void)
 {
+	find_traced();
 	judge_pages(wrong_record);
 }
 

@@ -164,19 +164,19 @@ level_ok(const inv_table_t *t)
 	return (t->it_ht.ht_level >= 0 && t->it_ht.ht_level <= mmu.max_level);
 }
 
-/* Once over all entries of all tables; most are 0. What judges one must not read another table whole: the buffer is this one. */
+/* Once over all entries of all tables; most are 0. */
 static void
 judge_entries(const hat_t *only)
 {
 	inv_for_linked(t) {
-		const x86pte_t *entries;
+		static x86pte_t entries[INV_MAXENTRIES];
 		uint_t n = inv_nentries(t);
+		bool zero = true;
 
 		if (!level_ok(t) || (only != NULL && t->it_hat->ih_addr != only))
 			continue;
-		entries = inv_read_all(t);
-		t->it_readable = entries != NULL;
-		for (uint_t i = 0; entries != NULL && i < n; i++)
+		t->it_readable = inv_read_into(t, entries, &zero);
+		for (uint_t i = 0; t->it_readable && !zero && i < n; i++)
 			if (entries[i] != 0 && !inv_copied(t, i) && !inv_private(t, i))
 				judge_entry(t, i, entries[i]);
 	}
