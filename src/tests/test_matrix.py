@@ -53,8 +53,9 @@ def test_checks(which):
 @cases(*EACH)
 @limit(300)
 def test_selftest(which):
-    """the self tests of the kernel below the HAT"""
-    run(which, "selftest=1")
+    """printf, division, memory, locks, threads, cross-calls and preemption: what is below the HAT"""
+    ends = run(which, "selftest=1").reader.find("check-end")
+    assert len(ends) >= 8, [r["name"] for r in ends]
 
 
 @cases(*EACH)
