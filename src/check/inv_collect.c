@@ -14,7 +14,6 @@
 #define INV_MAXBUCKETS	65536u
 
 struct inv_view inv;
-static x86pte_t inv_entries[INV_MAXENTRIES];
 
 void
 inv_fault(const char *id, inv_hat_t *h, uint64_t want, uint64_t have, const char *text)
@@ -228,7 +227,10 @@ inv_collect(void)
 	for (uint_t i = 0; i < inv.nhats; i++)
 		collect_tables(&inv.hats[i]);
 	collect_reserve();
+	inv_index();
 	relate();
+	inv_find_vlp();
+	memset(inv.cr3, 0, sizeof (inv.cr3));
 	if (ncpus > 1)
 		xc_call(~(cpuset_t)0, note_cr3, 0, 0);
 	else
@@ -283,6 +285,15 @@ inv_copied(const inv_table_t *t, uint_t i)
 }
 
 bool
+inv_may_copy(const inv_table_t *t)
+{
+	for (int r = 0; r < num_kernel_ranges && !t->it_hat->ih_kernel; r++)
+		if (kernel_ranges[r].hkr_level == t->it_ht.ht_level)
+			return (true);
+	return (false);
+}
+
+bool
 inv_private(const inv_table_t *t, uint_t i)
 {
 	uintptr_t va = inv_va(t, i);
@@ -318,65 +329,73 @@ inv_range_table(const inv_table_t *t)
 	return (false);
 }
 
-inv_table_t *
-inv_find(const inv_hat_t *h, uintptr_t base, level_t level)
-{
-	inv_for_linked(t)
-		if (t->it_hat == h && t->it_ht.ht_vaddr == base && t->it_ht.ht_level == level)
-			return (t);
-	return (NULL);
-}
-
-inv_table_t *
-inv_by_addr(const htable_t *addr)
-{
-	inv_for_linked(t)
-		if (t->it_addr == addr)
-			return (t);
-	return (NULL);
-}
-
 bool
 inv_leaf(const inv_table_t *t, x86pte_t e)
 {
 	return (PTE_ISPAGE(e, t->it_ht.ht_level));
 }
 
-/* Entries 4 bytes wide are widened. A table inside its hat is ordinary memory, all others are frames. */
+/* As many bytes as there are, n entries wide. A table inside its hat is ordinary memory, all others are frames. */
 static bool
-read_entries(const inv_table_t *t, uint_t first, uint_t n, x86pte_t *to)
+read_raw(const inv_table_t *t, uint_t first, uint_t n, void *to)
 {
 	paddr_t pa = pfn_to_pa(t->it_ht.ht_pfn) + first * mmu.pte_size;
-	x86pte32_t *narrow = (x86pte32_t *)to;
 
 	if (t->it_ht.ht_flags & HTABLE_VLP)
 		return (peek(&t->it_hat->ih_addr->hat_vlp_ptes[first], to, n * sizeof (x86pte_t)));
-	if (t->it_ht.ht_pfn == PFN_INVALID || !peek_phys(pa, to, n * mmu.pte_size))
-		return (false);
+	return (t->it_ht.ht_pfn != PFN_INVALID && peek_phys(pa, to, n * mmu.pte_size));
+}
+
+/* Entries 4 bytes wide are widened. */
+static void
+widen(x86pte_t *entries, uint_t n)
+{
+	const x86pte32_t *narrow = (const x86pte32_t *)entries;
+
 	if (mmu.pte_size == sizeof (x86pte32_t))
 		while (n-- > 0)
-			to[n] = narrow[n];
-	return (true);
+			entries[n] = narrow[n];
 }
 
 bool
 inv_read(const inv_table_t *t, uint_t i, x86pte_t *e)
 {
-	return (read_entries(t, i, 1, e));
+	if (!read_raw(t, i, 1, e))
+		return (false);
+	widen(e, 1);
+	return (true);
+}
+
+/* A page of nothing? Most tables of the kernel are, where it has all of them from the start. */
+static bool
+is_zero(const ulong_t *p, size_t bytes)
+{
+	const ulong_t *end = p + bytes / sizeof (*p);
+
+	for (; p + 8 <= end; p += 8)
+		if ((p[0] | p[1] | p[2] | p[3] | p[4] | p[5] | p[6] | p[7]) != 0)
+			return (false);
+	while (p < end && *p == 0)
+		p++;
+	return (p == end);
 }
 
 /* The entry through which the checker itself is looking just now is not one of the kernel's. */
-const x86pte_t *
-inv_read_all(const inv_table_t *t)
+bool
+inv_read_into(const inv_table_t *t, x86pte_t *to, bool *zero)
 {
 	uint_t n = inv_nentries(t);
 
-	if (!read_entries(t, 0, n, inv_entries))
-		return (NULL);
+	if (!read_raw(t, 0, n, to))
+		return (false);
+	*zero = is_zero((const ulong_t *)to, n * mmu.pte_size);
+	if (*zero)
+		return (true);
+	widen(to, n);
 	if (t->it_hat->ih_kernel && t->it_ht.ht_level == 0 && check_window_va >= t->it_ht.ht_vaddr &&
 	    check_window_va <= inv_last(t))
-		inv_entries[(check_window_va >> PAGESHIFT) & (n - 1)] = 0;
-	return (inv_entries);
+		to[(check_window_va >> PAGESHIFT) & (n - 1)] = 0;
+	return (true);
 }
 
 /* Shell's: short, in place, and no worse for sorted input. */

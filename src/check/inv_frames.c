@@ -37,10 +37,14 @@ inv_F2(void)
 	inv_for_tables(t)
 		if (owns_frame(t))
 			inv.words[inv.nwords++] = t->it_ht.ht_pfn;
+	for (uint_t c = 0; c < inv.nvlp && inv.nwords + 2 <= inv.maxwords; c++) {
+		inv.words[inv.nwords++] = inv.vlp[c].low;
+		inv.words[inv.nwords++] = inv.vlp[c].top;
+	}
 	inv_sort();
 	for (uint_t i = 1; i < inv.nwords; i++)
 		if (inv.words[i] == inv.words[i - 1])
-			inv_report(NULL, NULL, 1, inv.words[i], "two tables own this frame");
+			inv_report(NULL, NULL, 1, inv.words[i], "two tables have this frame");
 }
 
 void
@@ -61,13 +65,14 @@ inv_F3(void)
 static void
 judge_zero(const inv_table_t *t)
 {
-	const x86pte_t *e = inv_read_all(t);
+	static x86pte_t e[INV_MAXENTRIES];
+	bool zero;
 
-	if (e == NULL) {
+	if (!inv_read_into(t, e, &zero)) {
 		inv_report(NULL, t, 0, t->it_ht.ht_pfn, "a cached table's frame cannot be read");
 		return;
 	}
-	for (uint_t i = 0; i < inv_nentries(t); i++)
+	for (uint_t i = 0; !zero && i < inv_nentries(t); i++)
 		if (e[i] != 0) {
 			inv_report(NULL, t, 0, e[i], "a cached table's frame is not zero at slot %u", i);
 			return;
@@ -206,13 +211,20 @@ wanted_cr3(const inv_hat_t *h, uint_t c)
 	return (ktop == NULL ? 0 : pfn_to_pa(ktop->it_ht.ht_pfn) + (c + 1) * VLP_SIZE);
 }
 
+/* A CPU that a panic has stopped says no more. */
+static bool
+is_silent(uint_t c)
+{
+	return (panicstr != NULL && inv.cr3[c] == 0);
+}
+
 void
 inv_P2(void)
 {
 	for (uint_t c = 0; c < NCPU; c++) {
 		inv_hat_t *h = current(c);
 
-		if (h != NULL && inv.cr3[c] != wanted_cr3(h, c))
+		if (h != NULL && !is_silent(c) && inv.cr3[c] != wanted_cr3(h, c))
 			inv_report(h, NULL, wanted_cr3(h, c), inv.cr3[c], "CR3 of CPU %u is not the root of its hat", c);
 	}
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /**
  * @file
- * @brief Invariants E4-E7, F4, F7: leaves and the records of them in their pages' mapping lists.
+ * @brief Invariants E4-E7, F7: leaves and the records of them in their pages' mapping lists.
  *
  * Lists are read where they are, with peek() and with an end, and no lock: nobody is inside the HAT.
  */
@@ -10,6 +10,7 @@
 #include <hat/hment.h>
 #include <sys/peek.h>
 
+#define MAX_TRACED	1024u
 #define MAX_RECORDS	(1u << 16)	/**< of one page; a longer list comes back to itself */
 
 /** Pages whose lists were broken when a hat was given up are its loss (invariants_abandon()). */
@@ -111,19 +112,41 @@ wrong_record(const page_t *pp)
 }
 
 static void
-judge_pages(const char *(*fn)(const page_t *))
+judge_page(const char *(*fn)(const page_t *), const page_t *pp)
 {
-	for (page_t *pp = page_next(NULL); pp != NULL; pp = page_next(pp)) {
-		const char *wrong = is_lost(pp) ? NULL : fn(pp);
+	const char *wrong = is_lost(pp) ? NULL : fn(pp);
 
-		if (wrong != NULL)
-			inv_report(NULL, NULL, pp->p_pagenum, pp->p_share, "page 0x%lx: %s", pp->p_pagenum, wrong);
-	}
+	if (wrong != NULL)
+		inv_report(NULL, NULL, pp->p_pagenum, pp->p_share, "page 0x%lx: %s", pp->p_pagenum, wrong);
 }
 
+/* Of all pages few are mapped, or look as if they were; there is nothing to say about the others. */
+static page_t *traced[MAX_TRACED];
+static uint_t ntraced;			/* MAX_TRACED: there may be more */
+
+static void
+find_traced(void)
+{
+	ntraced = 0;
+	for (page_t *pp = page_next(NULL); pp != NULL && ntraced < MAX_TRACED; pp = page_next(pp))
+		if (pp->p_mapping != NULL || pp->p_embed || pp->p_share != 0)
+			traced[ntraced++] = pp;
+}
+
+static void
+judge_pages(const char *(*fn)(const page_t *))
+{
+	for (uint_t i = 0; i < ntraced && ntraced < MAX_TRACED; i++)
+		judge_page(fn, traced[i]);
+	for (page_t *pp = page_next(NULL); pp != NULL && ntraced == MAX_TRACED; pp = page_next(pp))
+		judge_page(fn, pp);
+}
+
+/* The first of those that look at all pages. */
 void
 inv_E5(void)
 {
+	find_traced();
 	judge_pages(wrong_record);
 }
 
@@ -192,36 +215,10 @@ inv_E4(inv_table_t *t, uint_t i, x86pte_t e)
 		inv_report(NULL, t, 1, found, "slot %u, entry 0x%llx: records on its page's list", i, (unsigned long long)e);
 }
 
-/** The first page under a leaf that is in this state; NULL: none. */
-static page_t *
-page_in_state(const inv_table_t *t, x86pte_t e, int state)
-{
-	level_t l = t->it_ht.ht_level;
-	pfn_t pfn = PTE2PFN(e, l);
-
-	for (pfn_t n = LEVEL_SIZE(l) >> PAGESHIFT; n > 0; n--, pfn++) {
-		page_t *pp = page_numtopp_nolock(pfn);
-
-		if (pp != NULL && pp->p_state == state)
-			return (pp);
-	}
-	return (NULL);
-}
-
-/* That every table's frame is in this state is F3's. What the kernel maps of them is where it says in windows.h and memmap.h. */
-void
-inv_F4(inv_table_t *t, uint_t i, x86pte_t e)
-{
-	page_t *pp = !t->it_hat->ih_kernel && is_possible_leaf(t, e) ? page_in_state(t, e, PAGE_TABLE) : NULL;
-
-	if (pp != NULL)
-		inv_report(NULL, t, PAGE_USER, pp->p_pagenum, "slot %u, entry 0x%llx: maps a page table", i, (unsigned long long)e);
-}
-
 void
 inv_F7(inv_table_t *t, uint_t i, x86pte_t e)
 {
-	page_t *pp = is_recorded_leaf(t, e) ? page_in_state(t, e, PAGE_FREE) : NULL;
+	page_t *pp = is_recorded_leaf(t, e) ? inv_page_in_state(t, e, PAGE_FREE) : NULL;
 
 	if (pp != NULL && !is_lost(pp))
 		inv_report(NULL, t, PAGE_USER, pp->p_pagenum, "slot %u, entry 0x%llx: maps a free page", i, (unsigned long long)e);

@@ -23,6 +23,7 @@ typedef struct inv_table {
 	htable_t	it_ht;		/**< copy of it */
 	htable_t	*it_addr;	/**< where it really is */
 	struct inv_hat	*it_hat;	/**< on whose chain or stack it was found */
+	struct inv_table *it_same_addr, *it_same_place; /**< inv_index.c's chains */
 	struct inv_table *it_parent;	/**< the linked table of the same hat that ht_parent names, or NULL */
 	uint_t		it_bucket;
 	bool		it_cached;
@@ -61,6 +62,11 @@ struct inv_view {
 	uint_t		nreserve;	/**< objects found on the reserve stack */
 	inv_fault_t	faults[INV_MAXFAULTS];
 	uint_t		nfaults;
+	struct {
+		uintptr_t slots;	/**< address of the four entries */
+		pfn_t	low, top;	/**< frame of their table, and of the one above */
+	}		vlp[NCPU];	/**< of CPUs that have such tables */
+	uint_t		nvlp;
 	paddr_t		cr3[NCPU];	/**< of each CPU */
 	const struct invariant *judging;
 	uint_t		violations;
@@ -89,6 +95,8 @@ void inv_report_faults(const char *id);
 bool inv_collect(void);
 /** Pages whose mapping lists are wrong now belonged to a hat that is given up: nothing is said about them again. */
 void inv_abandon_pages(void);
+/** Have tables be found quickly: once all have been collected. */
+void inv_index(void);
 void inv_fault(const char *id, inv_hat_t *h, uint64_t want, uint64_t have, const char *text);
 
 /**
@@ -100,15 +108,22 @@ uint_t inv_nentries(const inv_table_t *t);
 uintptr_t inv_va(const inv_table_t *t, uint_t i);
 uintptr_t inv_last(const inv_table_t *t);		/**< last address that it covers */
 bool inv_copied(const inv_table_t *t, uint_t i);	/**< "copied slot" of spec 10 */
+bool inv_may_copy(const inv_table_t *t);		/**< is its level one that has copied slots? */
 bool inv_private(const inv_table_t *t, uint_t i);	/**< "private slot" of spec 10 */
 uint_t inv_counted(const inv_table_t *t);		/**< private slots of it that count as valid */
 bool inv_range_table(const inv_table_t *t);		/**< of a user hat, made for a kernel range below the top? */
+/** The linked table of a hat with this base after another one (NULL: the first), of whatever level; NULL when there is none. */
+inv_table_t *inv_next_at(const inv_hat_t *h, uintptr_t base, const inv_table_t *after);
 inv_table_t *inv_find(const inv_hat_t *h, uintptr_t base, level_t level);
 inv_table_t *inv_by_addr(const htable_t *addr);		/**< linked, in any hat; NULL when there is none */
 bool inv_read(const inv_table_t *t, uint_t i, x86pte_t *e); /**< one raw entry */
-/** All raw entries of a table, in a buffer that the next call overwrites; NULL when they cannot be read. */
-const x86pte_t *inv_read_all(const inv_table_t *t);
+/** All entries of a table into a buffer of INV_MAXENTRIES; if *zero, all of them are 0 and the buffer says nothing. false: unreadable */
+bool inv_read_into(const inv_table_t *t, x86pte_t *to, bool *zero);
 bool inv_leaf(const inv_table_t *t, x86pte_t e);
+/** The first page under a leaf that is in this state (PAGE_FREE ...); NULL: none. */
+struct page *inv_page_in_state(const inv_table_t *t, x86pte_t e, int state);
+/** Note where in long mode each CPU's own tables for VLP hats are. */
+void inv_find_vlp(void);
 /** @} */
 
 #define inv_for_tables(t)	for (inv_table_t *t = inv.tables; t < inv.tables + inv.ntables; t++)
@@ -156,6 +171,7 @@ INV_DECLARE_TABLE(N7);
 INV_DECLARE_TABLE(N8);
 INV_DECLARE_HAT(N9);
 INV_DECLARE_HAT(N10);
+INV_DECLARE_ALL(N11);
 INV_DECLARE_ALL(N12);
 INV_DECLARE_ALL(N13);
 INV_DECLARE_ALL(N14);

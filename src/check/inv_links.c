@@ -30,9 +30,8 @@ inv_L2(inv_table_t *t, uint_t i, x86pte_t e)
 
 	if (!PTE_ISVALID(e) || inv_leaf(t, e))
 		return;
-	inv_for_linked(c)
-		if (c->it_ht.ht_parent == t->it_addr && c->it_ht.ht_vaddr == va && c->it_hat == t->it_hat &&
-		    c->it_ht.ht_pfn == PTE2PFN(e, t->it_ht.ht_level))
+	for (inv_table_t *c = NULL; (c = inv_next_at(t->it_hat, va, c)) != NULL; )
+		if (c->it_ht.ht_parent == t->it_addr && c->it_ht.ht_pfn == PTE2PFN(e, t->it_ht.ht_level))
 			n++;
 	if (n != 1)
 		inv_report(NULL, t, 1, n, "slot %u links to 0x%llx: not one child with that frame and base", i,
@@ -62,31 +61,39 @@ inv_L4(inv_table_t *t, uint_t i, x86pte_t e)
 
 /* A leaf is used through each copy on its own, so accessed and dirty differ. */
 static void
-judge_copy(const inv_table_t *t, uint_t i)
+judge_copy(const inv_table_t *t, uint_t i, x86pte_t have, x86pte_t want)
 {
-	level_t l = t->it_ht.ht_level;
-	uintptr_t va = inv_va(t, i);
-	inv_table_t *k = inv_find(&inv.hats[0], l == mmu.max_level ? 0 : va & LEVEL_MASK(l + 1), l);
-	x86pte_t have = 0, want = 0, care = ~0ull;
+	x86pte_t care = ~0ull;
 
-	if (k == NULL || !inv_read(k, (va >> LEVEL_SHIFT(l)) & (inv_nentries(k) - 1), &want) || !inv_read(t, i, &have)) {
-		inv_report(NULL, t, 1, 0, "copied slot %u has nothing to be compared with", i);
-		return;
-	}
-	if (PTE_ISPAGE(want, l))
+	if (PTE_ISPAGE(want, t->it_ht.ht_level))
 		care = ~(x86pte_t)(PT_REF | PT_MOD);
 	if ((have ^ want) & care)
 		inv_report(NULL, t, want, have, "copied slot %u is not what the kernel's table has", i);
 }
 
+/* The kernel's table for the same place has all of them. */
 void
 inv_L5(inv_table_t *t)
 {
-	if (t->it_hat->ih_kernel || !t->it_readable)
+	static x86pte_t ours[INV_MAXENTRIES], kernels[INV_MAXENTRIES];
+	uint_t n = inv_nentries(t), first = 0;
+	bool zero[2];
+	inv_table_t *k;
+
+	if (t->it_hat->ih_kernel || !t->it_readable || !inv_may_copy(t))
 		return;
-	for (uint_t i = 0; i < inv_nentries(t); i++)
+	while (first < n && !inv_copied(t, first))
+		first++;
+	if (first == n)
+		return;
+	k = inv_find(&inv.hats[0], t->it_ht.ht_vaddr, t->it_ht.ht_level);
+	if (k == NULL || inv_nentries(k) != n || !inv_read_into(k, kernels, &zero[0]) || !inv_read_into(t, ours, &zero[1])) {
+		inv_report(NULL, t, 1, 0, "copied slot %u has nothing to be compared with", first);
+		return;
+	}
+	for (uint_t i = first; i < n; i++)
 		if (inv_copied(t, i))
-			judge_copy(t, i);
+			judge_copy(t, i, zero[1] ? 0 : ours[i], zero[0] ? 0 : kernels[i]);
 }
 
 static void
@@ -152,14 +159,15 @@ judge_index(inv_table_t *t, uint_t i)
 void
 inv_L9(inv_table_t *t)
 {
-	uint_t n = inv_nentries(t);
+	uint_t n = inv_nentries(t), some[] = { 0, n / 2 - 1, n / 2, n - 1 };
 	bool first = true;
 
 	if (!inv_is_top(t) && (t->it_ht.ht_vaddr & LEVEL_OFFSET(t->it_ht.ht_level + 1)) != 0)
 		return;		/* S7 has told */
-	for (inv_table_t *o = inv.tables; o < t; o++)
-		first = first && (o->it_cached || o->it_ht.ht_level != t->it_ht.ht_level);
-	for (uint_t i = 0; i < n; i++)
-		if (first || i == 0 || i == n / 2 - 1 || i == n / 2 || i == n - 1)
-			judge_index(t, i);
+	for (inv_table_t *o = inv.tables; first && o < t; o++)
+		first = (o->it_cached || o->it_ht.ht_level != t->it_ht.ht_level);
+	for (uint_t i = 0; first && i < n; i++)
+		judge_index(t, i);
+	for (uint_t i = 0; !first && i < NELEM(some); i++)
+		judge_index(t, some[i]);
 }

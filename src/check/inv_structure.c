@@ -55,9 +55,8 @@ inv_S4(void)
 void
 inv_S5(inv_table_t *t)
 {
-	for (inv_table_t *o = inv.tables; o < t; o++)
-		if (!o->it_cached && o->it_hat == t->it_hat && o->it_addr != t->it_addr &&
-		    o->it_ht.ht_vaddr == t->it_ht.ht_vaddr && o->it_ht.ht_level == t->it_ht.ht_level)
+	for (inv_table_t *o = NULL; (o = inv_next_at(t->it_hat, t->it_ht.ht_vaddr, o)) != NULL && o < t; )
+		if (o->it_addr != t->it_addr && o->it_ht.ht_level == t->it_ht.ht_level)
 			inv_report(NULL, t, (uintptr_t)o->it_addr, (uintptr_t)t->it_addr, "two tables for the same place");
 }
 

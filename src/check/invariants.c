@@ -49,6 +49,7 @@ const struct invariant invariants[] = {
 	{ "N8", "an empty table is one that is worth keeping", .table = inv_N8 },
 	{ "N9", "hat_pages_mapped counts the leaves of each level", .hat = inv_N9 },
 	{ "N10", "hat_ism_pgcnt counts pages seen through shared tables", .hat = inv_N10 },
+	{ "N11", "N9 holds for the kernel when boot's tables have been adopted, and when boot's mappings have been cleared", .all = inv_N11 },
 	{ "N12", "htable_reserve_cnt is the length of the reserve", .all = inv_N12 },
 	{ "N13", "active_ptables counts the frames of tables", .all = inv_N13 },
 	{ "N14", "each object from the cache is linked, cached or in the reserve", .all = inv_N14 },
@@ -57,7 +58,7 @@ const struct invariant invariants[] = {
 	{ "F1", "a table that is not VLP has a frame that exists", .table = inv_F1 },
 	{ "F2", "no two tables have the same frame", .all = inv_F2 },
 	{ "F3", "frames of tables are not free and locked shared", .all = inv_F3 },
-	{ "F4", "no user leaf maps a page table", .entry = inv_F4 },
+	{ "F4", "no user leaf maps a page table, and no kernel leaf where it need not", .entry = inv_F4 },
 	{ "F5", "a cached table is clean and its frame all zero", .all = inv_F5 },
 	{ "F6", "an object in the reserve has no frame and no hat", .all = inv_F6 },
 	{ "F7", "no recorded leaf maps a free page", .entry = inv_F7 },
@@ -164,19 +165,19 @@ level_ok(const inv_table_t *t)
 	return (t->it_ht.ht_level >= 0 && t->it_ht.ht_level <= mmu.max_level);
 }
 
-/* Once over all entries of all tables; most are 0. What judges one must not read another table whole: the buffer is this one. */
+/* Once over all entries of all tables; most are 0. */
 static void
 judge_entries(const hat_t *only)
 {
 	inv_for_linked(t) {
-		const x86pte_t *entries;
+		static x86pte_t entries[INV_MAXENTRIES];
 		uint_t n = inv_nentries(t);
+		bool zero = true;
 
 		if (!level_ok(t) || (only != NULL && t->it_hat->ih_addr != only))
 			continue;
-		entries = inv_read_all(t);
-		t->it_readable = entries != NULL;
-		for (uint_t i = 0; entries != NULL && i < n; i++)
+		t->it_readable = inv_read_into(t, entries, &zero);
+		for (uint_t i = 0; t->it_readable && !zero && i < n; i++)
 			if (entries[i] != 0 && !inv_copied(t, i) && !inv_private(t, i))
 				judge_entry(t, i, entries[i]);
 	}
@@ -266,6 +267,13 @@ uint_t
 check_invariants(void)
 {
 	return (judge_all(NULL));
+}
+
+void
+invariants_at_panic(void)
+{
+	if (khat_running && invariants_ready())
+		printf("invariants at the panic: %u broken, what was being changed included\n", check_invariants());
 }
 
 uint_t

@@ -21,6 +21,10 @@ uint_t check_invariants_hat(hat_t *hat);
 bool invariants_abandon(void);
 /** Is there memory for a check already? Otherwise checking allocates some. */
 bool invariants_ready(void);
+/** N11: are the kernel's leaves counted right? For start-up, where nothing else can be judged yet; "when" goes into the report. */
+void invariants_early(const char *when);
+/** The last thing that a panic does: judge everything, if the checker has memory; what was being changed is broken too. */
+void invariants_at_panic(void);
 /** Get the checker's memory now; call once when kernel memory works, so that checking changes nothing later. */
 void invariants_init(void);
 

@@ -326,6 +326,7 @@ host_boot_rest(void)
 	hat_init_finish();
 	host_start_cpus();
 	clear_boot_mappings(0, HOST_LOW_END);
+	invariants_early("after clear_boot_mappings()");
 	invariants_init();
 }
 
@@ -334,6 +335,7 @@ host_boot(void)
 {
 	host_boot_tables();
 	hat_kern_setup();
+	invariants_early("after adoption");
 	host_boot_rest();
 }
 

@@ -89,6 +89,7 @@ start_hat(void)
 	if (want_tour)
 		checkpoint("boot-tables");
 	hat_kern_setup();
+	invariants_early("after adoption");
 	if (want_tour)
 		checkpoint("adopted");
 	hat_cpu_online(CPU);
@@ -106,6 +107,8 @@ start_cpus(void)
 	mp_start();
 	printf("%d CPUs\n", ncpus);
 	clear_boot_mappings(0, userlimit);
+	invariants_early("after clear_boot_mappings()");
+	invariants_init();	/* now, so that a panic finds it */
 }
 
 static void NOINLINE

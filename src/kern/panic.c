@@ -7,6 +7,7 @@
  * the middle of things is safe: not while a spinlock is held or a handler runs.
  */
 #include <check/check.h>
+#include <check/invariants.h>
 #include <kern/console.h>
 #include <kern/panic_impl.h>
 #include <monitor/monitor.h>
@@ -91,6 +92,7 @@ panic_end(const char *text, const struct trapframe *tf)
 		backtrace(tf_pc(tf), tf_fp(tf));
 	else
 		backtrace(0, (uintptr_t)__builtin_frame_address(0));
+	invariants_at_panic();
 	monitor_panic();
 	run_done("panic");
 }

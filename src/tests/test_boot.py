@@ -76,17 +76,6 @@ def test_memory_sizes(flavor):
         assert abs(int(result.reader.hello["ram"]) - mem * 1024) < 1024
 
 
-@cases(*[f"{f} {c}" for f in FLAVORS for c in (1, 4)])
-@limit(240)
-def test_selftest(which):
-    """printf, division, memory, locks, threads, cross-calls and preemption inside the kernel"""
-    flavor, cpus = which.split()
-    result = boot(flavor, "selftest=1 tour=0", cpus=int(cpus))
-    assert result.ok, result.problem
-    ends = result.reader.find("check-end")
-    assert len(ends) >= 8, [r["name"] for r in ends]
-
-
 @cases(*FLAVORS)
 def test_backtrace(flavor):
     """a panic names the functions that led to it"""

@@ -140,31 +140,6 @@ def expect_answers(result, flavor, times):
     assert answers(result) == want, (answers(result), want)
 
 
-@cases(*EACH)
-@limit(300)
-def test_answers(which):
-    """all programs alone, then six at once, twice: right answers, and all memory is back"""
-    result = run_checks(which, ["client-alone", "client-six"])
-    expect_answers(result, which.split()[0], 3)
-
-
-@cases(*EACH)
-@limit(300)
-def test_pressure(which):
-    """tables and translations are taken away under the programs, again and again: the same answers"""
-    result = run_checks(which, ["client-pressure"])
-    expect_answers(result, which.split()[0], 1)
-
-
-@cases("amd64 1 kpm=0", "amd64 4 kpm=0", "i386 1 pae=0", "i386 4 pae=0")
-@limit(300)
-def test_other_ways(case):
-    """the same on the 64-bit kernel when it reaches frames through page windows, and with two levels of tables"""
-    which, word = case.rsplit(" ", 1)
-    result = run_checks(which, ["client-pressure"], " " + word)
-    expect_answers(result, which.split()[0], 1)
-
-
 # What the line about a killed program says.
 KILLED = {
     "kread": r"reads 0x\w+: not user memory", "kwrite": r"writes 0x\w+: not user memory",

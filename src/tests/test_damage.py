@@ -3,7 +3,7 @@
 
 import re
 
-from common import FLAVORS, TOP, boot, compare, image
+from common import FLAVORS, TOP, boot, checks, compare
 from testall import cases, limit
 
 
@@ -31,6 +31,25 @@ def test_invariants_notice(which):
             wrong.append(f"{kind}: expected {sorted(expected)}, got {sorted(said)} ({result.exit})")
         wrong += [f"{kind}: no two values that disagree: {r}" for r in reports if r["want"] == r["have"] or not r["text"]]
     assert not wrong, "\n".join(wrong)
+
+
+@cases(*FLAVORS)
+def test_after_a_check(flavor):
+    """a check that is content and leaves something broken is wrong, and says what is broken"""
+    result = boot(flavor, "tour=0 checks=damage-left damage=left")
+    verdict, text = checks(result)["damage-left", "-", "ref"]
+    assert verdict == "wrong" and text.startswith("after the check: 1 broken"), (verdict, text)
+    assert [r["id"] for r in result.reader.find("invariant")] == ["N9"], result.console
+
+
+@cases(*[f"{f} {c}" for f in FLAVORS for c in (1, 4)])
+def test_on_panic(which):
+    """a panic judges everything before the end: what was broken, and nothing else; without damage nothing"""
+    flavor, cpus = which.split()
+    for args, ids in (("damage=panic", ["N9"]), ("crash=panic", [])):
+        result = boot(flavor, f"tour=0 {args}", cpus=int(cpus))
+        assert result.exit == "panic" and f"invariants at the panic: {len(ids)} broken" in result.console, result.console
+        assert [r["id"] for r in result.reader.find("invariant")] == ids, result.console
 
 
 @cases("i386", "amd64")

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: ISC
-"""Running out of page tables: stealing, reaping, waiting, and nothing lost (src/check/running.c)."""
+"""Running out of page tables, beyond what test_matrix.py runs: longer, and with pages failing (src/check/tests/running.c)."""
 
 from common import FLAVORS, boot, checks
 from testall import cases, limit
 
 SYSTEMS = [(f, c, "") for f in FLAVORS for c in (1, 4)] + [("amd64", c, "kpm=0") for c in (1, 4)]
 EACH = [f"{flavor} {cpus} {args}".strip() for flavor, cpus, args in SYSTEMS]
-NAMES = """steal-order steal-spread steal-flush reap-cached reap-empty reap-live page-fails free-sleeps alloc-waits recursion
-    steal-load steal-two free-waits steal-destroy force-steal""".split()
 
 
 def run_checks(which, names, args=""):
@@ -18,13 +16,6 @@ def run_checks(which, names, args=""):
     found = {name: outcome for (name, _, _), outcome in checks(result).items()}
     assert sorted(found) == sorted(names), found
     assert all(outcome == "ok" for outcome, _ in found.values()), found
-
-
-@cases(*EACH)
-@limit(200)
-def test_running_out(which):
-    """each scenario, in order"""
-    run_checks(which, NAMES)
 
 
 @cases(*EACH)

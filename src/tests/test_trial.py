@@ -64,17 +64,6 @@ def test_stub_hands_control_back(flavor):
         assert not any(v == "ok" for v, t in verdicts[unit]), verdicts[unit]
 
 
-@cases(*[f"{f} {c}" for f in FLAVORS for c in (1, 4)])
-@limit(300)
-def test_reference_passes(which):
-    """the reference passes every check"""
-    flavor, cpus = which.split()
-    result = boot(flavor, "tour=0 checks=all copy=ref", folder=trial_image(flavor), cpus=int(cpus))
-    assert result.ok, result.problem
-    ends = result.reader.find("check-end")
-    assert len(ends) >= 18 and all(r["result"] == "ok" for r in ends)
-
-
 @cases(*FLAVORS)
 @limit(300)
 def test_selected_from_power_on(flavor):

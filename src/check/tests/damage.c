@@ -21,6 +21,7 @@
 #include <sys/tunable.h>
 #include <vm/page.h>
 #include <x86/cpufunc.h>
+#include <memmap.h>
 
 #define VA	((uintptr_t)0x40000000)
 #define ENTRY	3u			/* the page at VA + ENTRY pages */
@@ -265,6 +266,37 @@ static void dmg_reserve_frame(void) { htable_reserve_pool->ht_pfn = 5; }
 static void dmg_global(void) { put(v.low, ENTRY, raw(v.low, ENTRY) | PT_GLOBAL); }
 static void dmg_nosync(void) { put(v.low, ENTRY, (raw(v.low, ENTRY) | PT_NOSYNC) & ~(PT_REF | PT_MOD)); }
 
+/* A leaf of the heap leads to a table instead of its page. */
+static void
+dmg_kernel_maps(void)
+{
+	uintptr_t va = (uintptr_t)kmem_alloc(PAGESIZE, KM_SLEEP);
+	htable_t *ht = find(kas_hat, va, 0);
+
+	put(ht, htable_va2entry(va, ht), MAKEPTE(v.low->ht_pfn, 0) | (raw(ht, htable_va2entry(va, ht)) & ~PT_PADDR));
+}
+
+/* One more window, that is for nothing. */
+static void
+dmg_window_maps(void)
+{
+	uintptr_t va = WINDOW_VA(WINDOW_PWIN - 1);
+	htable_t *ht = find(kas_hat, va, 0);
+
+	put(ht, htable_va2entry(va, ht), MAKEPTE(v.low->ht_pfn, 0) | PT_NOCONSIST | PT_REF | PT_MOD);
+	ht->ht_valid_cnt++;
+	kas_hat->hat_pages_mapped[0]++;
+}
+
+/* As N11 would notice if the moment were one of the two. */
+static void
+dmg_adopted(void)
+{
+	kas_hat->hat_pages_mapped[0]++;
+	invariants_early("when the damage was done");
+	kas_hat->hat_pages_mapped[0]--;
+}
+
 /* Any leaf of the kernel's lowest table will do: supervisors see no difference. */
 static void
 dmg_user(void)
@@ -319,12 +351,38 @@ dmg_maps_table(void)
 	v.low->ht_valid_cnt++;
 	v.hat->hat_pages_mapped[0]++;
 }
+
+/* A page that is no table's by its state, but one that the MMU reads when this CPU runs a VLP hat. */
+static void
+dmg_maps_vlp(void)
+{
+	x86pte_t *slots = CPU->cpu_hat_info->hci_vlp_slots;
+
+	if (slots == NULL)
+		return;
+	put(v.low, ENTRY + 1, MAKEPTE(hat_getpfnum(kas_hat, (uintptr_t)slots), 0) | PT_USER | PT_NOCONSIST | PT_REF | PT_MOD);
+	v.low->ht_valid_cnt++;
+	v.hat->hat_pages_mapped[0]++;
+}
+
+static void
+dmg_vlp_frame(void)
+{
+	CPU->cpu_hat_info->hci_vlp_cr3 = pfn_to_pa(v.low->ht_pfn);
+}
 /** @} */
 
 /**
  * @name CPUs
  * @{
  */
+static void
+dmg_panic(void)
+{
+	dmg_mapped();
+	panic("damage=panic was asked for");
+}
+
 static void dmg_cpus(void) { v.hat->hat_cpus = 1; }
 static void dmg_preempt(void) { kpreempt_disable(); }
 static void dmg_online(void) { khat_cpuset |= CPUSET(NCPU - 1); }
@@ -405,7 +463,9 @@ static const struct damage {
 	{ "lock-count", "N6", dmg_lock_count, NULL },
 	{ "kept", "N8", dmg_kept, NULL },
 	{ "mapped", "N9", dmg_mapped, NULL },
+	{ "panic", "N9", dmg_panic, NULL },	/* the last thing that a panic does is to judge */
 	{ "ism", "N10", dmg_ism, NULL },
+	{ "adopted", "N11", dmg_adopted, NULL },
 	{ "reserve", "N12", dmg_reserve, NULL },
 	{ "active", "N13", dmg_active, NULL },
 	{ "object", "N14", dmg_object, NULL },
@@ -413,6 +473,7 @@ static const struct damage {
 	{ "groups", "N16", dmg_groups, NULL },
 	{ "no-frame", "F1,L2,L1,N9,E5", dmg_no_frame, NULL },
 	{ "same-frame", "F2,L2,L1,N1,N8,N9,N16,E4", dmg_same_frame, NULL },
+	{ "vlp-frame", "F2", dmg_vlp_frame, "-" },
 	{ "page-lock", "F3", dmg_page_lock, NULL },
 	{ "page-free", "F3", dmg_page_free, NULL },
 	{ "cached", "F5", dmg_cached, NULL },
@@ -421,6 +482,9 @@ static const struct damage {
 	{ "user", "E2", dmg_user, NULL },
 	{ "nosync", "E3", dmg_nosync, NULL },
 	{ "maps-table", "F4", dmg_maps_table, NULL },
+	{ "maps-vlp", "F4", dmg_maps_vlp, NULL },
+	{ "kernel-maps", "F4", dmg_kernel_maps, NULL },
+	{ "window-maps", "F4", dmg_window_maps, NULL },
 	{ "page-gone", "F7", dmg_page_gone, NULL },
 	{ "record-lost", "E4", dmg_record_lost, NULL },
 	{ "record-stray", "E5,E4", dmg_record_stray, NULL },
@@ -440,10 +504,19 @@ static const struct damage {
 /** With two levels the table above level 0 is the top: it covers everything, and may hold leaves. */
 static const struct { const char *name, *expect; } two_levels[] = {
 	{ "kernel-base", "S9,L1,L2,S3" },
+	{ "vlp-frame", "-" },
+	{ "maps-vlp", "-" },
 	{ "leaf-high", "N1,N9,E4,F4,F7" },	/* legal there, but it shows 4 MiB that others own */
 };
 
 /* ------------------------------------------------------------------ running */
+
+/* For the test that checks are judged: one that leaves something broken, when asked to. */
+CHECK(damage_left, "damage-left", NULL, 0, 0, NULL, 0)
+{
+	if (strcmp(damage_kind, "left") == 0)
+		hat->hat_pages_mapped[0]++;
+}
 
 static bool
 is_after_dump(void)
@@ -454,7 +527,7 @@ is_after_dump(void)
 bool
 damage_wanted(void)
 {
-	return (damage_kind[0] != '\0' && !is_after_dump());
+	return (damage_kind[0] != '\0' && strcmp(damage_kind, "left") != 0 && !is_after_dump());
 }
 
 static const char *
