@@ -114,8 +114,10 @@ empty_it(htable_t *ht, kmutex_t *lock)
 
 /** Take a table out of the tree; its lock is held, perhaps not all the time. @return it is ours */
 static bool
-take(hat_t *hat, htable_t *ht, uint_t h)
+take(hat_t *hat, htable_t *ht)
 {
+	uint_t h = htable_hash(hat, ht->ht_vaddr, ht->ht_level);	/* its chain may become another one while the lock is dropped */
+
 	if (ht->ht_valid_cnt == 0)
 		unlink_ptp(ht->ht_parent, ht, ht->ht_vaddr);
 	else if (empty_it(ht, htable_lock(hat, h)))
@@ -138,7 +140,7 @@ rob_chain(struct hunt *hu, hat_t *hat, uint_t h, uint_t *quota, htable_t **lootp
 		next = ht->ht_next;
 		if (!taken)
 			continue;
-		taken = take(hat, ht, h);
+		taken = take(hat, ht);
 		if (!taken) {
 			next = ht->ht_next;	/* as it is now: our hold kept it in a chain until this moment */
 			continue;
