@@ -407,6 +407,8 @@ CHECK(panic_leaves, "panic-leaves", NULL, 0, 0, NULL, 0)
 		    x.pp->p_pagenum, (void *)x.ht, slot);
 		back_to(x.ht, busy);
 	}
+	hat->hat_guests = 0;		/* who panicked has not counted down again */
+	hat_unflushed = 0;
 	raw_put(x.ht, slot, good);		/* it is cleared first */
 	hat_unload(hat, VA, PAGESIZE, HAT_UNLOAD);
 	htable_release(x.ht);
