@@ -22,7 +22,8 @@ def written():
     found = set()
     for pattern in SOURCES:
         for path in TOP.glob(pattern):
-            found |= set(re.findall(r'^CHECK\(\w+, "([^"]+)"', path.read_text(), re.M))
+            text = re.sub(r"^#ifndef DEBUG\n.*?^#endif", "", path.read_text(), flags=re.M | re.S)  # those are in test_upper
+            found |= set(re.findall(r'^CHECK\(\w+, "([^"]+)"', text, re.M))
     assert len(found) > 50, found
     return found
 

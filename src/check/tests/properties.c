@@ -108,11 +108,11 @@ release_or_look(uint_t side, uint_t round)
 	htable_t *ht, *up;
 	x86pte_t link;
 
-	(void)round;
 	if (side == 0) {
 		htable_release(last_hold);
 		return;
 	}
+	race_wait(round % 4 * 2000);	/* from before the release to well behind it: it may have to wait for a lock, twice */
 	ht = htable_lookup(space, VA, 0);
 	atomic_inc_32(ht == NULL ? &misses : &hits);
 	if (ht == NULL)
