@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from common import TOP, boot, checks, run
+from common import FLAVORS, TOP, boot, checks, image, run
 from hatlab import coverage, gcov
 from testall import cases, limit
 
@@ -159,6 +159,26 @@ def test_broken_counts():
         except coverage.HostError:
             continue
         raise AssertionError("accepted")
+
+
+@cases(*FLAVORS)
+@limit(300)
+def test_kernel_counts(flavor):
+    """a kernel that counts tells what lab 3's checks take, and that nothing was shared; it tells the same again"""
+    folder = image(flavor, "counting", COVERAGE=1)
+    texts = []
+    for _ in range(2):
+        result = boot(flavor, "tour=0 watchdog=0 checks=lab3", folder=folder, timeout=90)
+        assert result.ok, result.problem
+        texts.append([line for line in result.console.splitlines() if line.startswith("gcov ")])
+    assert texts[0] == texts[1]
+    kernel = gcov.Told()
+    kernel.add(texts[0])
+    lines = gcov.read(kernel.write(), TOP, re.compile("solutions/"))
+    calls = {}
+    for line in lines.values():
+        calls[line.function] = max(calls.get(line.function, 0), line.count)
+    assert calls["htable_create"] > 10 and calls["htable_attach"] > 3 and calls["hat_share"] == 0, calls
 
 
 # ------------------------------------------------------------------------------------------------------- judging
