@@ -8,6 +8,7 @@ from pathlib import Path
 
 from common import FLAVORS, TOP, boot, checks, image, run
 from hatlab import coverage, gcov
+from test_host import build
 from testall import cases, limit
 
 ROW = re.compile(r"\| (B\d+) \| (.+?) \| (.+?) \| (.+?) \|$")
@@ -64,6 +65,14 @@ def test_checks(which):
         result = boot(flavor, " ".join(["tour=0 watchdog=0 checks=branches-level,branches-cut", *args]), cpus=cpus, timeout=90)
         assert result.ok, (cpus, result.problem)
         assert len(checks(result)) == 2
+
+
+@cases(*FLAVORS)
+@limit(300)
+def test_misuse_without_assertions(flavor):
+    """what an upper layer may not do does nothing where assertions are compiled out"""
+    text = run(build(flavor, "release", DEBUG=0), "--test", "misuse", timeout=60).stdout
+    assert "misuse: ranges" in text, text
 
 
 # ------------------------------------------------------------------------------------------------------- counting
