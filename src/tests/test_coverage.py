@@ -29,7 +29,7 @@ def test_table_is_complete():
     assert [row[0] for row in rows()] == [f"B{n}" for n in range(1, 121)]
     for name, item, where, test in rows():
         assert item and (re.search(r"`\w+", where) or where == "-" and test == "xpv: later"), name
-        assert "`" in test or test == "xpv: later" or test == "the panic: see below", name
+        assert "`" in test or test == "xpv: later" or test == "the panic: see above", name
 
 
 def test_table_names_code():
