@@ -58,7 +58,7 @@ LDFLAGS	:= $(LDFLAGS_$(FLAVOR)) -nostdlib -static -z max-page-size=4096 -z noexe
 
 SRCS	:= $(wildcard src/boot/*.[cS] src/$(FLAVOR)/*.[cS] src/x86/*.[cS] src/kern/*.[cS] src/vm/*.[cS] src/hat/*.[cS] \
 	src/check/*.[cS] src/monitor/*.[cS] $(if $(filter 1,$(TESTS)),src/check/tests/*.c labs/*/checks.c))
-SRCS	+= $(if $(COVERAGE),src/check/coverage/gcov.c src/check/coverage/add64.c)
+SRCS	+= $(if $(COVERAGE),src/check/coverage/gcov.c $(if $(filter i386,$(FLAVOR)),src/check/coverage/add64.c))
 SRCS	:= $(filter-out %.lds.S src/$(FLAVOR)/trial_dispatch.S,$(SRCS))
 
 # Each unit comes from solutions/, and each other file from src/, unless UNITS names another file for it.

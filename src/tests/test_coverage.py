@@ -6,8 +6,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from common import TOP, boot, checks, run
+from common import FLAVORS, TOP, boot, checks, image, run
 from hatlab import coverage, gcov
+from test_host import build
 from testall import cases, limit
 
 ROW = re.compile(r"\| (B\d+) \| (.+?) \| (.+?) \| (.+?) \|$")
@@ -28,7 +29,7 @@ def test_table_is_complete():
     assert [row[0] for row in rows()] == [f"B{n}" for n in range(1, 121)]
     for name, item, where, test in rows():
         assert item and (re.search(r"`\w+", where) or where == "-" and test == "xpv: later"), name
-        assert "`" in test or test == "xpv: later" or test == "the panic: see below", name
+        assert "`" in test or test == "xpv: later" or test == "the panic: see above", name
 
 
 def test_table_names_code():
@@ -64,6 +65,14 @@ def test_checks(which):
         result = boot(flavor, " ".join(["tour=0 watchdog=0 checks=branches-level,branches-cut", *args]), cpus=cpus, timeout=90)
         assert result.ok, (cpus, result.problem)
         assert len(checks(result)) == 2
+
+
+@cases(*FLAVORS)
+@limit(300)
+def test_misuse_without_assertions(flavor):
+    """what an upper layer may not do does nothing where assertions are compiled out"""
+    text = run(build(flavor, "release", DEBUG=0), "--test", "misuse", timeout=60).stdout
+    assert "misuse: ranges" in text, text
 
 
 # ------------------------------------------------------------------------------------------------------- counting
@@ -159,6 +168,26 @@ def test_broken_counts():
         except coverage.HostError:
             continue
         raise AssertionError("accepted")
+
+
+@cases(*FLAVORS)
+@limit(300)
+def test_kernel_counts(flavor):
+    """a kernel that counts tells what lab 3's checks take, and that nothing was shared; it tells the same again"""
+    folder = image(flavor, "counting", COVERAGE=1)
+    texts = []
+    for _ in range(2):
+        result = boot(flavor, "tour=0 watchdog=0 checks=lab3", folder=folder, timeout=90)
+        assert result.ok, result.problem
+        texts.append([line for line in result.console.splitlines() if line.startswith("gcov ")])
+    assert texts[0] == texts[1]
+    kernel = gcov.Told()
+    kernel.add(texts[0])
+    lines = gcov.read(kernel.write(), TOP, re.compile("solutions/"))
+    calls = {}
+    for line in lines.values():
+        calls[line.function] = max(calls.get(line.function, 0), line.count)
+    assert calls["htable_create"] > 10 and calls["htable_attach"] > 3 and calls["hat_share"] == 0, calls
 
 
 # ------------------------------------------------------------------------------------------------------- judging
