@@ -194,10 +194,7 @@ slot_clear(struct slot *s)
 static void
 load_group(struct worker *w, hat_t *hat, uintptr_t va, const struct frame *f, uint_t attr, uint_t flags)
 {
-	if (stress_random(w, 2) == 0 && f->f_page->p_selock != 0)
-		DO(w, DEVLOAD, hat_devload(hat, va, LARGE, f->f_page->p_pagenum, attr, flags));
-	else
-		DO(w, MEMLOAD_ARRAY, hat_memload_array(hat, va, LARGE, group_pages[f - frames - FIRST_GROUP], attr, flags));
+	DO(w, MEMLOAD_ARRAY, hat_memload_array(hat, va, LARGE, group_pages[f - frames - FIRST_GROUP], attr, flags));
 }
 
 void
@@ -225,9 +222,10 @@ slot_load(struct worker *w, struct space *sp, struct region *r, uint_t i, uint_t
 	s->s_loose = false;
 	if (f->f_npages > 1)
 		load_group(w, sp->sp_hat, va, f, s->s_attr, flags);
-	else if (stress_random(w, 4) == 0 && f->f_page->p_selock != 0)	/* only what is locked may be mapped as a device */
+	else if (stress_random(w, 4) == 0 && page_trylock(f->f_page, false)) {	/* only what is locked may be mapped as a device */
 		DO(w, DEVLOAD, hat_devload(sp->sp_hat, va, PAGESIZE, f->f_page->p_pagenum, s->s_attr, flags));
-	else
+		page_unlock(f->f_page);
+	} else
 		DO(w, MEMLOAD, hat_memload(sp->sp_hat, va, f->f_page, s->s_attr, flags));
 }
 
