@@ -108,11 +108,22 @@ make_victim(void)
 	htable_release(htable_create(v.hat, VA + 2 * LEVEL_SIZE(1), 0, NULL));	/* to the cached stack */
 }
 
+/** A base from `va` up whose level-0 table is on another chain than v.low: which ones are, is drawn at each boot. */
+static uintptr_t
+other_chain(uintptr_t va)
+{
+	uint_t low = htable_bucket_of(v.hat, htable_hash(v.hat, VA & LEVEL_MASK(1), 0));
+
+	while (htable_bucket_of(v.hat, htable_hash(v.hat, va & LEVEL_MASK(1), 0)) == low)
+		va += LEVEL_SIZE(1);
+	return (va);
+}
+
 /* A second table, empty; the hold is the caller's. */
 static htable_t *
 make_empty(void)
 {
-	v.empty = htable_create(v.hat, VA + LEVEL_SIZE(1), 0, NULL);
+	v.empty = htable_create(v.hat, other_chain(VA + LEVEL_SIZE(1)), 0, NULL);
 	return (v.empty);
 }
 
@@ -170,7 +181,7 @@ static void dmg_orphan(void) { v.low->ht_parent = NULL; }
 static void dmg_base(void) { v.low->ht_vaddr += PAGESIZE; }
 static void dmg_parent(void) { v.low->ht_parent = kas_hat->hat_htable; }
 static void dmg_parent_wild(void) { v.low->ht_parent = (htable_t *)16; }
-static void dmg_kernel_base(void) { v.low->ht_vaddr = kernelbase; }
+static void dmg_kernel_base(void) { v.low->ht_vaddr = other_chain(kernelbase); }
 static void dmg_flags(void) { v.low->ht_flags = 0x40; }
 static void dmg_source(void) { v.low->ht_shares = kas_hat->hat_htable; }
 static void dmg_hat_list(void) { v.hat->hat_prev = v.hat; }
