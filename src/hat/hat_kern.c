@@ -184,6 +184,7 @@ hat_init_finish(void)
 	hment_adjust_reserve();
 	for (int r = 0; r < num_kernel_ranges; r++)
 		make_range_tables(&kernel_ranges[r]);
+	htable_chains_grow_kernel();
 	kernel_ranges_final = true;
 	if (mmu.top_level_count == VLP_NUM_PTES) {
 		vlp_page = WINDOW_VA(WINDOW_VLP);

@@ -75,7 +75,6 @@ hat_alloc(struct as *as)
 	hat_t *hat = hat_create_bare(as);
 
 	can_steal_post_boot = 1;
-	htable_chains_grow_kernel();
 	if (md_hat_is_vlp(as)) {
 		hat->hat_flags = HAT_VLP;
 		hat->hat_top = VLP_LEVEL;

@@ -96,7 +96,8 @@ htable_chains_grow(hat_t *hat, uint_t h)
 void
 htable_chains_grow_kernel(void)
 {
-	for (uint_t k = 0; k < HAT_NLOCKS; k++)
-		if (kas_hat->hat_chains[k].hc_count > nchains(&kas_hat->hat_chains[k]) && !use_hat_reserves())
-			grow(kas_hat, &kas_hat->hat_chains[k]);
+	for (uint_t turn = 0; turn < 4; turn++)		/* to at most 32 */
+		for (uint_t k = 0; k < HAT_NLOCKS; k++)
+			if (nchains(&kas_hat->hat_chains[k]) < 16 || kas_hat->hat_chains[k].hc_count > nchains(&kas_hat->hat_chains[k]))
+				grow(kas_hat, &kas_hat->hat_chains[k]);
 }

@@ -33,7 +33,7 @@ void htable_chain_remove(htable_t *ht, uint_t h);
 
 /** Double the chains behind the lock of hash h if there are more tables than chains. No lock held; does nothing for the kernel's hat. */
 void htable_chains_grow(hat_t *hat, uint_t h);
-/** The same for the kernel's hat: called where memory may be allocated without its help. */
+/** For the kernel's hat, once, at the end of start-up: later, memory for it could need it. */
 void htable_chains_grow_kernel(void);
 /** A new hat's chains; and the end of them, all empty. */
 void htable_chains_init(hat_t *hat);
