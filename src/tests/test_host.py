@@ -54,7 +54,7 @@ def test_host_kernelbase():
 # A line of a unit or of src/hat, what becomes of it, and a word that must appear: each is caught, and the way to repeat it is told.
 MISTAKES = (
     ("unlink-flush", "lab4-letting-go/unlink_ptp.c", "hat_tlb_inval(old->ht_hat,", "(void)(", "repeat it with"),
-    ("inval-flush", "lab1-entries/x86pte_inval.c", "hat_tlb_inval(ht->ht_hat, va);", "(void)((uintptr_t)ht + va);", "P5: CPU"),
+    ("inval-flush", "lab1-entries/x86pte_inval.c", "hat_tlb_inval(ht->ht_hat, htable_e2va(ht, entry));", "(void)htable_e2va(ht, entry);", "P5: CPU"),
     ("window-flush", "lab1-entries/x86pte_mapin.c", "invlpg(va);", "(void)0;", ""),
     ("global-flush", "lab9-processors/tlb_idle.c", "write_cr4(cr4 & ~(uintptr_t)CR4_PGE);", "(void)0;", "P5: CPU"),
     ("lost-dirty", "lab1-entries/x86pte_set.c", "(old & (PT_REF | PT_MOD))", "(old & 0)", "was lost"),
