@@ -14,7 +14,7 @@
 x86pte_t
 pte_load(volatile void *p)
 {
-	if (!mmu.pae_hat)
+	if (!MMU_PAE)
 		return (*(volatile x86pte32_t *)p);
 	if (sizeof (uintptr_t) == sizeof (x86pte_t))
 		return (*(volatile x86pte_t *)p);

@@ -5,18 +5,17 @@
  */
 #include <hat/x86pte.h>
 
-static x86pte_t
+static inline x86pte_t
 clear(htable_t *ht, uint_t entry, volatile void *p, x86pte_t expect)
 {
-	x86pte_t old, found = pte_load(p);
+	x86pte_t old = expect != 0 ? expect : pte_load(p), found;
 
-	do {
+	/* loses when the MMU sets accessed or dirty: those count too */
+	while ((found = pte_cas(p, old, 0)) != old) {
+		if (expect != 0 && ((found ^ expect) & PT_PADDR) != 0)
+			return (found);
 		old = found;
-		if (expect != 0 && ((old ^ expect) & PT_PADDR) != 0)
-			return (old);
-		found = pte_cas(p, old, 0);	/* loses when the MMU sets accessed or dirty: those count too */
-	} while (found != old);
-
+	}
 	if ((old & (PT_REF | PT_MOD)) && !(ht->ht_flags & HTABLE_CUT))
 		hat_tlb_inval(ht->ht_hat, htable_e2va(ht, entry));
 	return (old);

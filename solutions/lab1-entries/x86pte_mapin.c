@@ -11,7 +11,7 @@
  * The window's entry keeps its last frame, so repeated access to one table costs no flush. Accessed and dirty are there from
  * the start: the MMU then never writes to an entry that is about to name another frame.
  */
-static void * COLD
+static void *
 window_mapin(pfn_t pfn)
 {
 	uint_t window;
@@ -34,15 +34,17 @@ window_mapin(pfn_t pfn)
 }
 
 static void * COLD
-boot_mapin(pfn_t pfn)
+map_slowly(pfn_t pfn)
 {
-	return (kbm_remap_window(pfn_to_pa(pfn), true));
+	return (khat_running ? window_mapin(pfn) : kbm_remap_window(pfn_to_pa(pfn), true));
 }
 
 static void COLD
-window_mapout(void)
+window_mapout(cpu_t *cp)
 {
-	mutex_exit(&CPU->cpu_hat_info->hci_mutex);
+	if (!khat_running)
+		return;		/* the boot window is nobody's */
+	mutex_exit(&cp->cpu_hat_info->hci_mutex);
 	kpreempt_enable();
 }
 
@@ -51,14 +53,14 @@ x86pte_mapin(pfn_t pfn, uint_t index, htable_t *ht)
 {
 	(void)ht;
 	ASSERT(pfn != PFN_INVALID);
-	if (kpm_vbase != 0 && khat_running)
+	if (ptable_vbase != 0)
 		return (PT_INDEX_PTR(hat_kpm_pfn2va(pfn), index));
-	return (PT_INDEX_PTR(khat_running ? window_mapin(pfn) : boot_mapin(pfn), index));
+	return (PT_INDEX_PTR(md_ask_cold(map_slowly, pfn), index));
 }
 
 void
 x86pte_mapout(void)
 {
-	if (kpm_vbase == 0 && khat_running)
-		window_mapout();
+	if (ptable_vbase == 0)
+		md_call_cold(window_mapout, CPU);
 }

@@ -17,11 +17,11 @@ keep_ref_mod(x86pte_t old, x86pte_t new, level_t level)
 	return (new | (old & (PT_REF | PT_MOD)));
 }
 
-/** Exchange until it holds; the result is what x86pte_set() returns. */
+/** Something is there: exchange until it holds. The result is what x86pte_set() returns. */
 static x86pte_t
-install(htable_t *ht, uint_t entry, volatile void *p, x86pte_t new)
+replace(htable_t *ht, uint_t entry, volatile void *p, x86pte_t found, x86pte_t new)
 {
-	x86pte_t old, found = pte_load(p);
+	x86pte_t old;
 
 	do {
 		x86pte_t with_bits = keep_ref_mod(found, new, ht->ht_level);
@@ -39,6 +39,14 @@ install(htable_t *ht, uint_t entry, volatile void *p, x86pte_t new)
 	if (old & PT_REF)
 		hat_tlb_inval(ht->ht_hat, htable_e2va(ht, entry));
 	return (old);
+}
+
+static inline x86pte_t
+install(htable_t *ht, uint_t entry, volatile void *p, x86pte_t new)
+{
+	x86pte_t found = pte_cas(p, 0, new);	/* mostly nothing is there */
+
+	return (__builtin_expect(found == 0, 1) ? 0 : replace(ht, entry, p, found, new));
 }
 
 x86pte_t

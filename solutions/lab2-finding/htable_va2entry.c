@@ -11,5 +11,5 @@ htable_va2entry(uintptr_t va, const htable_t *ht)
 	ASSERT(va >= ht->ht_vaddr);
 	ASSERT(va <= (HTABLE_LAST_PAGE(ht) | PAGEOFFSET));
 	/* also right for a table of four entries: no address in it has a higher bit */
-	return ((va >> LEVEL_SHIFT(ht->ht_level)) & (mmu.ptes_per_table - 1));
+	return ((va >> LEVEL_SHIFT(ht->ht_level)) & (MMU_PTES - 1));
 }

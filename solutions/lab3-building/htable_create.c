@@ -36,9 +36,9 @@ find_or_build(hat_t *hat, uintptr_t base, level_t level, htable_t *parent, htabl
 
 	for (;;) {
 		mutex_enter(htable_lock(hat, h));
-		do
-			ht = htable_chain_find(hat, h, base, level);
-		while (ht != NULL && (ht->ht_flags & HTABLE_CUT) && htable_cut_wait(hat, h));
+		ht = htable_chain_find(hat, h, base, level);
+		if (ht != NULL && (ht->ht_flags & HTABLE_CUT))
+			ht = md_ask_cold(htable_after_cut, ht);
 		if (ht != NULL || new != NULL)
 			break;
 		mutex_exit(htable_lock(hat, h));

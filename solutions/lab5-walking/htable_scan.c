@@ -5,24 +5,32 @@
  */
 #include <hat/htable_impl.h>
 
+/** Is any of these four adjacent entries valid? Their low halves say so, whatever their size. */
+static inline bool
+any_of_four(const uint32_t *e)
+{
+	uint_t step = (1u << MMU_PTE_SHIFT) / sizeof (*e);
+
+	return (((e[0] | e[step] | e[2 * step] | e[3 * step]) & PT_VALID) != 0);
+}
+
 /*
- * The first valid entry before `end`, or end. The valid bit is in the first byte of an entry of any size, so four of them cost a
- * dozen instructions; an empty group costs nothing.
+ * The first valid entry before `end`, or end. Whoever goes by it loads the entry: this only looks. An empty group costs nothing,
+ * groups are multiples of four entries.
  */
 static uint_t
-next_valid(const htable_t *ht, const volatile uint8_t *table, uint_t entry, uint_t end)
+next_valid(const htable_t *ht, const void *table, uint_t entry, uint_t end)
 {
-	uint_t size = mmu.pte_size, group = (1u << mmu.group_shift) - 1;	/* groups are multiples of four entries */
+	uint_t group = (1u << MMU_GROUP_SHIFT) - 1;
 
 	while ((entry = htable_skip(ht, entry)) < end) {
-		const volatile uint8_t *p = table + entry * size;
 		uint_t stop = MIN((entry | group) + 1, end);
 
-		for (; entry + 4 <= stop; entry += 4, p += 4 * size)
-			if ((p[0] | p[size] | p[2 * size] | p[3 * size]) & PT_VALID)
+		for (; entry + 4 <= stop; entry += 4)
+			if (any_of_four(PT_INDEX_PTR(table, entry)))
 				break;
-		for (; entry < stop; entry++, p += size)
-			if (*p & PT_VALID)
+		for (; entry < stop; entry++)
+			if (*(const uint32_t *)PT_INDEX_PTR(table, entry) & PT_VALID)
 				return (entry);
 	}
 	return (end);
@@ -38,7 +46,7 @@ look_on(htable_t *ht, uint8_t *table, uintptr_t *vap, uint_t start, uintptr_t ea
 	x86pte_t pte = 0;
 
 	while ((entry = next_valid(ht, table, entry, end)) < end) {
-		pte = pte_load(table + (entry << mmu.pte_size_shift));
+		pte = pte_load(table + (entry << MMU_PTE_SHIFT));
 		if (PTE_ISVALID(pte))
 			break;
 		pte = 0;
@@ -54,7 +62,7 @@ htable_scan(htable_t *ht, uintptr_t *vap, uintptr_t eaddr)
 {
 	uint_t start = htable_va2entry(*vap, ht);
 	uint8_t *table = x86pte_access_pagetable(ht, 0);
-	x86pte_t pte = pte_load(table + (start << mmu.pte_size_shift));
+	x86pte_t pte = pte_load(table + (start << MMU_PTE_SHIFT));
 
 	*vap &= LEVEL_MASK(ht->ht_level);
 	if (!PTE_ISVALID(pte))

@@ -29,37 +29,50 @@ max_leaf_level(const hat_t *hat)
 }
 
 /**
- * The lowest table over *vap, held, or NULL after *vap has been moved past everything that cannot be mapped.
+ * No table at level 0: the lowest one above, held, or NULL after *vap has been moved past everything that cannot be mapped.
  * Where a table is missing, nothing below the entry above it can be a leaf, unless that entry is one itself.
  */
-static htable_t *
-lowest_table(hat_t *hat, uintptr_t *vap, uintptr_t eaddr, level_t max_leaf)
+static NOINLINE htable_t *
+table_above(hat_t *hat, uintptr_t *vap, uintptr_t eaddr)
 {
-	for (level_t l = 0; l <= TOP_LEVEL(hat); l++) {
-		htable_t *ht = htable_lookup(hat, *vap, l);
+	level_t max_leaf = max_leaf_level(hat);
+	htable_t *ht = NULL;
 
-		if (ht != NULL)
-			return (ht);
-		if (l < max_leaf)
-			continue;
-		*vap = NEXT_ENTRY_VA(*vap, l + 1);
-		if (*vap == 0 || *vap >= eaddr)
+	for (level_t l = 1; l <= TOP_LEVEL(hat) + 1; l++) {
+		if (l > max_leaf) {
+			*vap = NEXT_ENTRY_VA(*vap, l);
+			if (*vap == 0 || *vap >= eaddr)
+				break;
+		}
+		if (l <= TOP_LEVEL(hat) && (ht = htable_lookup(hat, *vap, l)) != NULL)
 			break;
 	}
-	return (NULL);
+	return (ht);
+}
+
+static htable_t *
+lowest_table(hat_t *hat, uintptr_t *vap, uintptr_t eaddr)
+{
+	uintptr_t va = *vap;
+	htable_t *ht = htable_lookup(hat, va, 0);	/* mostly the one */
+
+	if (ht == NULL) {
+		ht = table_above(hat, &va, eaddr);
+		*vap = va;
+	}
+	return (ht);
 }
 
 x86pte_t
 htable_walk(hat_t *hat, htable_t **htp, uintptr_t *vap, uintptr_t eaddr)
 {
 	uintptr_t start = *vap, va = va_skip_hole(start);
-	level_t max_leaf = max_leaf_level(hat);
 	htable_t *ht = *htp;
 
 	ASSERT(eaddr > start);
 	eaddr = clamp_end(hat, eaddr);
 	ASSERT(hat == kas_hat || eaddr <= kernelbase);
-	if (ht != NULL && (va < ht->ht_vaddr || va > (HTABLE_LAST_PAGE(ht) | PAGEOFFSET))) {
+	if (ht != NULL && htable_base(hat, va, ht->ht_level) != ht->ht_vaddr) {
 		htable_release(ht);
 		ht = NULL;
 	}
@@ -68,7 +81,7 @@ htable_walk(hat_t *hat, htable_t **htp, uintptr_t *vap, uintptr_t eaddr)
 		x86pte_t pte;
 
 		if (ht == NULL)
-			ht = lowest_table(hat, &va, eaddr, max_leaf);
+			ht = lowest_table(hat, &va, eaddr);
 		if (ht == NULL)
 			break;
 		from = va;

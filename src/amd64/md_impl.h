@@ -100,4 +100,19 @@ static inline void md_cr3_changed(uintptr_t cr3) { (void)cr3; }
 static inline uintptr_t md_context_pc(const struct md_context *mx) { return (mx->mx_rip); }
 static inline uintptr_t md_context_fp(const struct md_context *mx) { return (mx->mx_rbp); }
 
+/**
+ * Call a COLD function of one word, that returns nothing or a pointer, so that the compiler does not see a call: around one it would keep what it needs in
+ * registers that it must save first, on every way through the caller. Without assertions a COLD function saves all of them itself.
+ */
+#ifdef DEBUG
+#define md_call_cold(f, arg)	f(arg)
+#define md_ask_cold(f, arg)	f(arg)
+#else
+#define md_call_cold(f, arg)	__asm__ volatile("call %P1" : : "D"(arg), "i"(f) : "memory", "cc")
+#define md_ask_cold(f, arg) ({								\
+	void *md_result;								\
+	__asm__ volatile("call %P2" : "=a"(md_result) : "D"(arg), "i"(f) : "memory", "cc"); \
+	md_result; })
+#endif
+
 #endif

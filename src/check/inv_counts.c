@@ -178,8 +178,8 @@ inv_N15(void)
 void
 inv_N16(inv_table_t *t, uint_t i, x86pte_t e)
 {
-	if (PTE_ISVALID(e) && !shared(t) && !(t->it_ht.ht_groups & (1u << (i >> mmu.group_shift))))
-		inv_report(NULL, t, t->it_ht.ht_groups | 1u << (i >> mmu.group_shift), t->it_ht.ht_groups,
+	if (PTE_ISVALID(e) && !shared(t) && !(t->it_ht.ht_groups & (1u << (i >> MMU_GROUP_SHIFT))))
+		inv_report(NULL, t, t->it_ht.ht_groups | 1u << (i >> MMU_GROUP_SHIFT), t->it_ht.ht_groups,
 		    "slot %u is valid, but ht_groups has no bit for it", i);
 }
 

@@ -107,6 +107,7 @@ extern uint64_t use_boot_reserve;	/**< 1 until hat_init_finish() */
 extern uint64_t can_steal_post_boot;	/**< 0 until the first hat_alloc() */
 extern bool khat_running;		/**< false until hat_kern_setup() ends: tables are reached by the boot window */
 extern uintptr_t kpm_vbase;		/**< linear map of RAM; 0: none, page windows are used */
+extern uintptr_t ptable_vbase;		/**< kpm_vbase once khat_running, 0 before: page tables are reached by a window where it is 0 */
 extern uintptr_t vlp_page;		/**< i386-PAE: the kernel's top frame, mapped; groups of directory pointers */
 
 /**

@@ -152,6 +152,7 @@ hat_kern_setup(void)
 	CPU->cpu_current_hat = kas_hat;
 	kas_hat->hat_cpus = 0;
 	khat_running = true;
+	ptable_vbase = kpm_vbase;
 }
 
 /** Make the table under each slot of a range, for ever, so that the copies in user hats never need a change. */

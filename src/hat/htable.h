@@ -51,7 +51,7 @@ HTABLE_NUM_PTES(const htable_t *ht)
 {
 	if (ht->ht_flags & HTABLE_VLP)
 		return (VLP_NUM_PTES);
-	return (ht->ht_level == mmu.max_level ? mmu.top_level_count : mmu.ptes_per_table);
+	return (ht->ht_level == mmu.max_level ? mmu.top_level_count : MMU_PTES);
 }
 
 /** Address of the last 4 KiB page that it can map. Arithmetic may wrap; the top of a 64-bit space has a hole inside. */
@@ -78,7 +78,7 @@ HTABLE_LAST_PAGE(const htable_t *ht)
 static inline void
 htable_note(htable_t *ht, uint_t entry)
 {
-	uint32_t bit = 1u << (entry >> mmu.group_shift);
+	uint32_t bit = 1u << (entry >> MMU_GROUP_SHIFT);
 
 	if (!(ht->ht_groups & bit))
 		(void)__atomic_or_fetch(&ht->ht_groups, bit, __ATOMIC_SEQ_CST);
@@ -88,14 +88,14 @@ htable_note(htable_t *ht, uint_t entry)
 static inline uint_t
 htable_skip(const htable_t *ht, uint_t entry)
 {
-	uint_t group = entry >> mmu.group_shift;
-	uint32_t bits = ht->ht_flags & HTABLE_SHARED_PFN ? ~0u : ht->ht_groups;
+	uint_t group = entry >> MMU_GROUP_SHIFT;
+	uint32_t bits = (uint32_t)((uint64_t)ht->ht_groups >> group);	/* behind the last group: none */
 
-	if (group >= HTABLE_NGROUPS || (bits >>= group) == 0)
-		return (HTABLE_NGROUPS << mmu.group_shift);
-	if (bits & 1)
+	if ((bits & 1) || (ht->ht_flags & HTABLE_SHARED_PFN))
 		return (entry);
-	return ((group + (uint_t)__builtin_ctz(bits)) << mmu.group_shift);
+	if (bits == 0)
+		return (HTABLE_NGROUPS << MMU_GROUP_SHIFT);
+	return ((group + (uint_t)__builtin_ctz(bits)) << MMU_GROUP_SHIFT);
 }
 /** @} */
 
@@ -103,7 +103,7 @@ htable_skip(const htable_t *ht, uint_t entry)
 static inline uintptr_t
 htable_base(const hat_t *hat, uintptr_t va, level_t level)
 {
-	return (level == TOP_LEVEL(hat) ? 0 : va & LEVEL_MASK(level + 1));
+	return (level > 0 && level == TOP_LEVEL(hat) ? 0 : va & LEVEL_MASK(level + 1));	/* level 0 is never the top */
 }
 
 /** The lock that guards the table at (hat, base, level), whether it exists or not; h = htable_hash() of that triple. */
@@ -283,11 +283,12 @@ void htable_purge_hat(hat_t *hat);
 x86pte_t htable_walk(hat_t *hat, htable_t **htp, uintptr_t *vap, uintptr_t eaddr);
 
 /**
- * The same, a run at a time: the first leaf, and how many more lie beside it in the same table.
- * @param np  the number of leaves from *vap on, 1 or more: advance *vap by so many times LEVEL_SIZE((*htp)->ht_level)
- * @return    the entry of the first one, or 0
+ * How many leaves lie side by side in a table, from a leaf that htable_walk() has found on: the walk may go on behind all of them.
+ * @param va     the leaf's address
+ * @param eaddr  leaves at or behind it do not count
+ * @return       1 or more
  */
-x86pte_t htable_walk_run(hat_t *hat, htable_t **htp, uintptr_t *vap, uintptr_t eaddr, uint_t *np);
+uint_t htable_run(htable_t *ht, uintptr_t va, uintptr_t eaddr);
 
 /* ------------------------------------------------------------------ lab 6: inheriting from boot */
 

@@ -40,15 +40,29 @@ htable_uncut(htable_t *ht)
 		hat_tlb_inval(ht->ht_hat, DEMAP_ALL_ADDR);
 }
 
-bool
-htable_cut_wait(hat_t *hat, uint_t h)
+/** @return the lock was dropped: look again */
+static bool
+wait_a_little(kmutex_t *lock)
 {
 	if (curthread->t_preempt != 0 || panicstr != NULL)
 		return (false);
-	mutex_exit(htable_lock(hat, h));
+	mutex_exit(lock);
 	thread_yield();
-	mutex_enter(htable_lock(hat, h));
+	mutex_enter(lock);
 	return (true);
+}
+
+htable_t *
+htable_after_cut(htable_t *ht)
+{
+	hat_t *hat = ht->ht_hat;
+	uintptr_t base = ht->ht_vaddr;
+	level_t level = ht->ht_level;
+	uint_t h = htable_hash(hat, base, level);
+
+	while (ht != NULL && (ht->ht_flags & HTABLE_CUT) && wait_a_little(htable_lock(hat, h)))
+		ht = htable_chain_find(hat, h, base, level);
+	return (ht);
 }
 
 static bool

@@ -159,10 +159,12 @@ void htable_cut_empty(htable_t *ht);
 /**
  * For those who have found a table with HTABLE_CUT and want a hold on it: let the stealer finish. Without it they would hold
  * up the stealer, and fault again and again on what cannot be reached.
- * @return  true: the lock was dropped, look again; false: this thread cannot wait, and may take the hold: the stealer gives up
- * @locks   htable_lock(hat, h) held; no mapping-list lock
+ * @param ht  found under its lock, which is held on return as it was on entry, and dropped meanwhile
+ * @return    the table at its place now, or NULL; with HTABLE_CUT only if this thread cannot wait: it may take the hold, and
+ *            the stealer gives up
+ * @locks     no mapping-list lock
  */
-bool htable_cut_wait(hat_t *hat, uint_t h) COLD;
+htable_t *htable_after_cut(htable_t *ht) COLD;
 /** @} */
 
 /**
@@ -186,7 +188,7 @@ void htable_rank_forget(hat_t *hat);
 static inline uint_t
 htable_rank_live(uint_t n)
 {
-	return (n == 0 ? HTABLE_RANK_EMPTY : HTABLE_RANK_LIVE + ((n - 1) >> HTABLE_RANK_SHIFT));
+	return (HTABLE_RANK_EMPTY + ((n + (1u << HTABLE_RANK_SHIFT) - 1) >> HTABLE_RANK_SHIFT));	/* EMPTY + 1 is LIVE */
 }
 
 /** Have a linked table's rank follow its count. */
@@ -194,7 +196,7 @@ static inline void
 htable_rank(htable_t *ht)
 {
 	if (htable_rank_live((uint_t)ht->ht_valid_cnt) != ht->ht_rank)
-		htable_rank_follow(ht);
+		md_call_cold(htable_rank_follow, ht);
 }
 /** It is about to leave its chain or stack. */
 static inline void

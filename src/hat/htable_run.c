@@ -1,29 +1,32 @@
 /* SPDX-License-Identifier: ISC */
 /**
  * @file
- * @brief Walking by runs: adjacent leaves of one table are found together.
+ * @brief What lies together in one table: runs of leaves, and the next valid entry.
  */
 #include <hat/htable_impl.h>
 
-/** How many leaves there are from an entry on, without a gap, below `end`. The first one has been seen. */
-static uint_t
-count_leaves(htable_t *ht, uint_t entry, uint_t end)
+uint_t
+htable_run(htable_t *ht, uintptr_t va, uintptr_t eaddr)
 {
-	const volatile uint8_t *p = x86pte_access_pagetable(ht, entry);
+	uint_t entry = htable_va2entry(va, ht), size = 1u << MMU_PTE_SHIFT, n = 1, most;
+	const volatile uint8_t *p = x86pte_mapin(ht->ht_pfn, entry, ht);	/* leaves are in no table that has no frame */
 	uint8_t want = PT_VALID | (ht->ht_level > 0 ? PT_PAGESIZE : 0);		/* both are in the first byte */
-	uint_t size = mmu.pte_size, first = entry;
 
-	for (entry++, p += size; entry < end && (*p & want) == want; entry++)
-		p += size;
-	x86pte_release_pagetable(ht);
-	return (entry - first);
+	/* mostly it stands alone; the last entry of a table has nothing behind it that may be looked at */
+	if ((entry + 1) % MMU_PTES != 0 && (p[size] & want) == want) {
+		most = htable_entries_before(ht, entry, va, eaddr) - entry;
+		for (p += size; n < most && (*p & want) == want; n++)
+			p += size;
+	}
+	x86pte_mapout();
+	return (n);
 }
 
 uint_t
 htable_next_valid(htable_t *ht, uint_t entry, uint_t end, x86pte_t *ptep)
 {
 	const volatile uint8_t *table = x86pte_access_pagetable(ht, 0);
-	uint_t size = mmu.pte_size;
+	uint_t size = 1u << MMU_PTE_SHIFT;
 
 	*ptep = 0;
 	for (; (entry = htable_skip(ht, entry)) < end; entry++) {
@@ -44,17 +47,4 @@ htable_entries_before(const htable_t *ht, uint_t entry, uintptr_t va, uintptr_t 
 	uintptr_t left = (eaddr - 1 - va) >> LEVEL_SHIFT(ht->ht_level);
 
 	return (left < n - 1 - entry ? entry + (uint_t)left + 1 : n);
-}
-
-x86pte_t
-htable_walk_run(hat_t *hat, htable_t **htp, uintptr_t *vap, uintptr_t eaddr, uint_t *np)
-{
-	x86pte_t pte = htable_walk(hat, htp, vap, eaddr);
-
-	if (pte != 0) {
-		uint_t entry = htable_va2entry(*vap, *htp);
-
-		*np = count_leaves(*htp, entry, htable_entries_before(*htp, entry, *vap, eaddr));
-	}
-	return (pte);
 }

@@ -8,6 +8,7 @@
 
 #include <x86/pte.h>
 #include <sys/debug.h>
+#include <md_mmu.h>
 
 #define MAX_NUM_LEVEL	4
 #define MAX_PAGE_LEVEL	2
@@ -45,7 +46,6 @@ struct hat_mmu_info {
 
 extern struct hat_mmu_info mmu;
 
-#define LEVEL_SHIFT(l)	(mmu.level_shift[(l)])
 #define LEVEL_SIZE(l)	(mmu.level_size[(l)])
 #define LEVEL_OFFSET(l)	(mmu.level_offset[(l)])
 #define LEVEL_MASK(l)	(mmu.level_mask[(l)])
@@ -55,8 +55,8 @@ extern struct hat_mmu_info mmu;
 /** A link to the table at level l in this frame, to be stored one level up. */
 #define MAKEPTP(pfn, l)	(((x86pte_t)(pfn) << PAGESHIFT) | mmu.ptp_bits[(l) + 1])
 
-#define PT_INDEX_PTR(base, i)	((void *)((uintptr_t)(base) + ((uintptr_t)(i) << mmu.pte_size_shift)))
-#define PT_INDEX_PHYSADDR(pa, i) ((paddr_t)(pa) + ((paddr_t)(i) << mmu.pte_size_shift))
+#define PT_INDEX_PTR(base, i)	((void *)((uintptr_t)(base) + ((uintptr_t)(i) << MMU_PTE_SHIFT)))
+#define PT_INDEX_PHYSADDR(pa, i) ((paddr_t)(pa) + ((paddr_t)(i) << MMU_PTE_SHIFT))
 
 /** Is this address not canonical? */
 static inline bool

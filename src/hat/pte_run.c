@@ -54,7 +54,7 @@ sweep_32(volatile uint32_t *p, uint_t n, x86pte_t *seen)
 uint_t
 pte_sweep(void *p, uint_t n, x86pte_t *seen)
 {
-	return (mmu.pae_hat ? sweep_64(p, n, seen) : sweep_32(p, n, seen));
+	return (MMU_PAE ? sweep_64(p, n, seen) : sweep_32(p, n, seen));
 }
 
 static uint_t
@@ -74,7 +74,7 @@ pte_fill(void *p, uint_t n, x86pte_t pte)
 	uint32_t low = (uint32_t)pte;
 	uint_t i;
 
-	if (mmu.pae_hat)
+	if (MMU_PAE)
 		return (fill_64(p, n, pte));
 	for (i = 0; i < n && atomic_cas_32(e, 0, low) == 0; i++, e++)
 		low += PAGESIZE;
@@ -84,13 +84,12 @@ pte_fill(void *p, uint_t n, x86pte_t pte)
 x86pte_t
 pte_take(volatile void *p, x86pte_t expect)
 {
-	x86pte_t old, found = pte_load(p);
+	x86pte_t old = expect, found;
 
-	do {
+	while ((found = pte_cas(p, old, 0)) != old) {
+		if (((found ^ expect) & PT_PADDR) != 0)
+			return (found);
 		old = found;
-		if (((old ^ expect) & PT_PADDR) != 0)
-			return (old);
-		found = pte_cas(p, old, 0);
-	} while (found != old);
+	}
 	return (old);
 }

@@ -14,7 +14,7 @@ pte_store(volatile void *p, x86pte_t value)
 {
 	volatile uint32_t *half = p;
 
-	if (!mmu.pae_hat) {
+	if (!MMU_PAE) {
 		*half = (uint32_t)value;
 		return;
 	}

@@ -22,6 +22,7 @@ kcondvar_t hat_list_cv;
 cpuset_t khat_cpuset;
 bool khat_running;
 uintptr_t kpm_vbase;
+uintptr_t ptable_vbase;
 uintptr_t vlp_page;
 volatile uint32_t hat_unflushed;
 uint64_t use_boot_reserve = 1;

@@ -110,4 +110,16 @@ void md_cr3_changed(uintptr_t cr3);
 static inline uintptr_t md_context_pc(const struct md_context *mx) { return (mx->mx_eip); }
 static inline uintptr_t md_context_fp(const struct md_context *mx) { return (mx->mx_ebp); }
 
+/** See amd64/md_impl.h. */
+#ifdef DEBUG
+#define md_call_cold(f, arg)	f(arg)
+#define md_ask_cold(f, arg)	f(arg)
+#else
+#define md_call_cold(f, arg)	__asm__ volatile("pushl %0; call %P1; addl $4, %%esp" : : "r"(arg), "i"(f) : "memory", "cc")
+#define md_ask_cold(f, arg) ({								\
+	void *md_result;								\
+	__asm__ volatile("pushl %1; call %P2; addl $4, %%esp" : "=a"(md_result) : "r"(arg), "i"(f) : "memory", "cc"); \
+	md_result; })
+#endif
+
 #endif

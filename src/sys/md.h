@@ -16,6 +16,8 @@
  *     md_curthread()      the running thread, one load through %gs
  *     tf_pc() tf_sp() tf_fp() tf_user() tf_set_pc() tf_intr()   a trapframe's parts that both widths have
  *     md_context_pc() md_context_fp()  where a thread that does not run stands
+ *     md_call_cold(f, p)  f(p), where f is COLD and hardly ever called
+ *     md_ask_cold(f, p)   the same for one that returns a pointer
  *     md_cr3_changed(v)   tell the double fault handler which tables are in CR3 (i386: its task carries a CR3)
  */
 #ifndef SYS_MD_H

@@ -6,6 +6,7 @@
 #ifndef SYS_MUTEX_H
 #define SYS_MUTEX_H
 
+#include <sys/md.h>
 #include <sys/thread.h>
 #include <sys/types.h>
 
@@ -62,30 +63,37 @@ void thread_drop_locks(void);
  * them is in mutex.c. With LOCK_NOTES, in kernels with assertions or with checks, every mutex goes there: each thread
  * then keeps a list of those it holds, so that a check that was cut short can give them back.
  */
+#ifdef LOCK_NOTES
 static inline void
 mutex_enter(kmutex_t *m)
 {
-#ifndef LOCK_NOTES
-	kthread_t *nobody = NULL;
-
-	if (__builtin_expect(__atomic_compare_exchange_n(&m->m_owner, &nobody, curthread, false, __ATOMIC_SEQ_CST,
-	    __ATOMIC_SEQ_CST), 1))
-		return;
-#endif
 	mutex_enter_slow(m);
 }
 
 static inline void
 mutex_exit(kmutex_t *m)
 {
-#ifdef LOCK_NOTES
 	mutex_exit_slow(m);
+}
 #else
+static inline void
+mutex_enter(kmutex_t *m)
+{
+	kthread_t *nobody = NULL;
+
+	if (__builtin_expect(!__atomic_compare_exchange_n(&m->m_owner, &nobody, curthread, false, __ATOMIC_SEQ_CST,
+	    __ATOMIC_SEQ_CST), 0))
+		md_call_cold(mutex_enter_slow, m);
+}
+
+static inline void
+mutex_exit(kmutex_t *m)
+{
 	(void)__atomic_exchange_n(&m->m_owner, NULL, __ATOMIC_SEQ_CST);
 	if (__builtin_expect(m->m_waiters != NULL, 0))	/* looked at after the exchange, which is a barrier */
-		mutex_wake(m);
-#endif
+		md_call_cold(mutex_wake, m);
 }
+#endif
 
 /** Condition variable. Zero-filled is ready. */
 typedef struct kcondvar {

@@ -21,7 +21,7 @@
 #define LOAD	(HAT_LOAD_NOCONSIST)
 
 static uint64_t costs;
-TUNABLE_NUMBER(costs, "costs", "1: measure what the HAT's operations cost");
+TUNABLE_NUMBER(costs, "costs", "1: measure what the HAT's operations cost; 2, 3, ...: one group of rows");
 
 static page_t *page;
 static uint64_t began, overhead;
@@ -151,8 +151,9 @@ cost_one(void)
 
 		begin();
 		ht = htable_lookup(hat, va, 0);
-		if (!PTE_ISVALID(x86pte_set(ht, htable_va2entry(va, ht), pte, NULL))) {
-			htable_note(ht, htable_va2entry(va, ht));
+		entry = htable_va2entry(va, ht);
+		if (!PTE_ISVALID(x86pte_set(ht, entry, pte, NULL))) {
+			htable_note(ht, entry);
 			atomic_inc_int(&ht->ht_valid_cnt);
 			atomic_add_long(&hat->hat_pages_mapped[0], 1);
 		}
@@ -182,6 +183,18 @@ cost_one(void)
 
 /* ------------------------------------------------------------------ ranges */
 
+static ulong_t
+look_at(htable_t *ht, uint_t entry, uint_t n)
+{
+	char *p = x86pte_access_pagetable(ht, entry);
+	ulong_t sum = 0;
+
+	for (uint_t i = 0; i < n; i++)
+		sum += (ulong_t)pte_load(p + (i << MMU_PTE_SHIFT));
+	x86pte_release_pagetable(ht);
+	return (sum);
+}
+
 static void
 walk(const char *name, hat_t *hat, uintptr_t end_va)
 {
@@ -189,14 +202,14 @@ walk(const char *name, hat_t *hat, uintptr_t end_va)
 	uintptr_t va = VA;
 	uint_t n = 0, run;
 	ulong_t sum = 0;
+	x86pte_t pte;
 
 	begin();
-	while (va < end_va && htable_walk_run(hat, &ht, &va, end_va, &run) != 0) {
-		char *p = x86pte_access_pagetable(ht, htable_va2entry(va, ht));
-
-		for (uint_t i = 0; i < run; i++)	/* each leaf is looked at */
-			sum += (ulong_t)pte_load(p + (i << mmu.pte_size_shift));
-		x86pte_release_pagetable(ht);
+	while (va < end_va && (pte = htable_walk(hat, &ht, &va, end_va)) != 0) {
+		run = htable_run(ht, va, end_va);
+		sum += (ulong_t)pte;		/* each leaf is looked at */
+		if (run > 1)
+			sum += look_at(ht, htable_va2entry(va, ht) + 1, run - 1);
 		va += (uintptr_t)run << LEVEL_SHIFT(ht->ht_level);
 		n += run;
 	}
@@ -371,21 +384,25 @@ cost_reap(void)
 	destroy(hat);
 }
 
+static void
+cost_steals(void)
+{
+	cost_steal("steal-2-hats", 2, 50);
+	cost_steal("steal-50-hats", 50, 100);
+}
+
 void
 costs_main(void)
 {
+	static void (*const groups[])(void) = { cost_find, cost_one, cost_range, cost_table, cost_space, cost_steals, cost_reap };
+
 	page = page_resv(1, true) ? page_get(PAGE_USER) : NULL;
 	if (page == NULL)
 		panic("costs: no page");
 	cost_tsc();
-	cost_find();
-	cost_one();
-	cost_range();
-	cost_table();
-	cost_space();
-	cost_steal("steal-2-hats", 2, 50);
-	cost_steal("steal-50-hats", 50, 100);
-	cost_reap();
+	for (uint_t i = 0; i < NELEM(groups); i++)
+		if (costs == 1 || costs == i + 2)
+			groups[i]();
 	page_free(page, 1);
 	page_unresv(1);
 }

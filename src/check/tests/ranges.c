@@ -108,7 +108,7 @@ CHECK(unload_reuse, "unload-reuse", NULL, 0, 0, NULL, 0)
 /* Pages far apart, in different groups and at both ends of one: each is found, none twice. */
 CHECK(groups_found, "groups-found", NULL, 0, 0, NULL, 0)
 {
-	uint_t group = 1u << mmu.group_shift, last = mmu.ptes_per_table - 1;
+	uint_t group = 1u << MMU_GROUP_SHIFT, last = mmu.ptes_per_table - 1;
 	uint_t slots[] = { 0, group - 1, group, 3 * group + 1, last - group, last };
 	uintptr_t va = VA;
 	htable_t *ht = NULL;
@@ -116,7 +116,8 @@ CHECK(groups_found, "groups-found", NULL, 0, 0, NULL, 0)
 
 	for (i = 0; i < NELEM(slots); i++)
 		hat_devload(hat, VA + slots[i] * PAGESIZE, PAGESIZE, 0x80001, RW, HAT_LOAD_NOCONSIST);
-	for (i = 0; htable_walk_run(hat, &ht, &va, VA + LEVEL_SIZE(1), &run) != 0; i += run, va += run * PAGESIZE) {
+	for (i = 0; htable_walk(hat, &ht, &va, VA + LEVEL_SIZE(1)) != 0; i += run, va += run * PAGESIZE) {
+		run = htable_run(ht, va, VA + LEVEL_SIZE(1));
 		check_true(i < NELEM(slots) && va == VA + slots[i] * PAGESIZE, "found 0x%lx as number %u", (ulong_t)va, i);
 		check_eq(run, i == 1 ? 2 : 1, "adjacent pages");
 		if (va + run * PAGESIZE == VA + LEVEL_SIZE(1))

@@ -20,4 +20,7 @@ static inline struct cpu *md_cpu(void) { return (host_cpu); }
 static inline struct kthread *md_curthread(void) { return (host_thread); }
 static inline void md_cr3_changed(uintptr_t cr3) { (void)cr3; }
 
+#define md_call_cold(f, arg)	f(arg)
+#define md_ask_cold(f, arg)	f(arg)
+
 #endif
