@@ -27,7 +27,7 @@ look_above(hat_t *hat, uintptr_t va, uint_t *entryp, x86pte_t *ptep, level_t lev
 	return (ht == NULL ? NULL : found(ht, va, entryp, ptep));
 }
 
-htable_t *
+htable_t * FLATTEN
 htable_getpte(hat_t *hat, uintptr_t va, uint_t *entryp, x86pte_t *ptep, level_t level)
 {
 	htable_t *ht = htable_lookup(hat, va, 0);	/* mostly the one */

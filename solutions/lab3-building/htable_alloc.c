@@ -35,24 +35,19 @@ init_fields(htable_t *ht, hat_t *hat, uintptr_t vaddr, level_t level)
 	ht->ht_groups = 0;
 	ht->ht_parent = NULL;
 	ht->ht_shares = NULL;
-	ht->ht_rank = HTABLE_RANK_NONE;
+	ht->ht_rank = level > 0 ? HTABLE_RANK_LIVE : HTABLE_RANK_NONE;	/* its first child is as good as there */
 	ht->ht_next = ht->ht_prev = NULL;
 }
 
-htable_t *
-htable_alloc(hat_t *hat, uintptr_t vaddr, level_t level, htable_t *shared)
+/** The hat has no cached one. */
+static htable_t * NOINLINE
+make_table(hat_t *hat, uintptr_t vaddr, level_t level, htable_t *shared)
 {
 	bool vlp = (hat->hat_flags & HAT_VLP) && level == VLP_LEVEL;
 	bool bare = vlp || shared != NULL;
-	bool zero = !bare;
-	htable_t *ht = NULL;
+	htable_t *ht = bare ? NULL : htable_kept();
+	bool zero = ht == NULL && !bare;
 
-	if (level < 0 || level > TOP_LEVEL(hat))
-		panic("htable_alloc: level %d does not exist", level);
-	if (!bare && hat->hat_ht_cached != NULL) {
-		ht = hat_cache_get(hat);
-		zero = ht == NULL;	/* cached frames are zero already */
-	}
 	if (ht == NULL)
 		ht = object_and_frame(bare);
 	if (ht == NULL)
@@ -64,5 +59,21 @@ htable_alloc(hat_t *hat, uintptr_t vaddr, level_t level, htable_t *shared)
 		htable_share_init(ht, shared);
 	if (zero)
 		x86pte_zero(ht, 0, mmu.ptes_per_table);
+	return (ht);
+}
+
+htable_t *
+htable_alloc(hat_t *hat, uintptr_t vaddr, level_t level, htable_t *shared)
+{
+	htable_t *ht;
+
+	if (level < 0 || level > TOP_LEVEL(hat))
+		panic("htable_alloc: level %d does not exist", level);
+	if (hat->hat_ht_cached == NULL || shared != NULL || ((hat->hat_flags & HAT_VLP) && level == VLP_LEVEL))
+		return (make_table(hat, vaddr, level, shared));
+	ht = hat_cache_get(hat);
+	if (ht == NULL)
+		return (make_table(hat, vaddr, level, shared));
+	init_fields(ht, hat, vaddr, level);
 	return (ht);
 }

@@ -5,55 +5,64 @@
  */
 #include <hat/htable_impl.h>
 
-/** Link a new table into its parent, then let it be found: in this order, under its own lock. */
-static void
-publish(htable_t *new, uint_t h, htable_t *parent)
+/**
+ * Link a new table into its parent, then let it be found: in this order, under its own lock.
+ * @return  the table; or, held, the one that somebody else has put there meanwhile
+ */
+static htable_t *
+publish(htable_t *new, htable_t *parent)
 {
+	hat_t *hat = new->ht_hat;
+	uint_t h = htable_hash(hat, new->ht_vaddr, new->ht_level);
+	htable_t *ht;
+
+	mutex_enter(htable_lock(hat, h));
+	ht = htable_chain_find(hat, h, new->ht_vaddr, new->ht_level);
+	if (ht != NULL && (ht->ht_flags & HTABLE_CUT))
+		ht = md_ask_cold(htable_after_cut, ht);
+	if (ht != NULL) {
+		ht->ht_busy++;
+		mutex_exit(htable_lock(hat, h));
+		return (ht);
+	}
 	if (parent != NULL) {
 		link_ptp(parent, new, new->ht_vaddr);
 		new->ht_parent = parent;	/* our hold on the parent is the child's now */
 	}
 	htable_chain_insert(new, h);
+	mutex_exit(htable_lock(hat, h));
+	htable_chains_grow(hat, h);
+	return (new);
 }
 
-/** The table was there: hold it, and drop what is not needed. Entered with its lock held. */
-static void
-take_found(htable_t *ht, uint_t h, htable_t *new, htable_t *parent)
+/** It is there: its parent has that hold already, and a new table is not needed. */
+static htable_t * NOINLINE
+take_found(htable_t *ht, htable_t *new, htable_t *parent, htable_t *shared)
 {
-	ht->ht_busy++;
-	mutex_exit(htable_lock(ht->ht_hat, h));
+	if (shared != NULL && ht->ht_shares != NULL && ht->ht_shares != shared)
+		panic("htable_create: table %p shares from %p, not from %p", (void *)ht, (void *)ht->ht_shares,
+		    (void *)shared);
 	if (new != NULL)
-		htable_free(new);	/* somebody was faster */
-	htable_release(parent);		/* the child has a hold of its own on it */
+		htable_free(new);
+	htable_release(parent);
+	return (ht);
 }
 
 /** One level of htable_create(): the caller's hold on the parent is used up, the result is held. */
 static htable_t *
 find_or_build(hat_t *hat, uintptr_t base, level_t level, htable_t *parent, htable_t *shared)
 {
-	uint_t h = htable_hash(hat, base, level);
-	htable_t *ht, *new = NULL;
+	htable_t *ht, *new;
 
-	for (;;) {
-		mutex_enter(htable_lock(hat, h));
-		ht = htable_chain_find(hat, h, base, level);
-		if (ht != NULL && (ht->ht_flags & HTABLE_CUT))
-			ht = md_ask_cold(htable_after_cut, ht);
-		if (ht != NULL || new != NULL)
-			break;
-		mutex_exit(htable_lock(hat, h));
-		new = htable_alloc(hat, base, level, shared);	/* may sleep: look again afterwards */
+	if (shared != NULL || (hat->hat_ht_cached == NULL && kas_hat->hat_ht_cached == NULL)) {	/* a new one costs more than a look */
+		ht = htable_lookup(hat, base, level);
+		if (ht != NULL)
+			return (take_found(ht, NULL, parent, shared));
 	}
-	if (ht != NULL) {
-		if (shared != NULL && ht->ht_shares != NULL && ht->ht_shares != shared)
-			panic("htable_create: table %p shares from %p, not from %p", (void *)ht,
-			    (void *)ht->ht_shares, (void *)shared);
-		take_found(ht, h, new, parent);
-		return (ht);
-	}
-	publish(new, h, parent);
-	mutex_exit(htable_lock(hat, h));
-	htable_chains_grow(hat, h);
+	new = htable_alloc(hat, base, level, shared);	/* may sleep: look, again, afterwards */
+	ht = publish(new, parent);
+	if (ht != new)
+		return (take_found(ht, new, parent, shared));
 	if (shared != NULL)
 		htable_share_hold(shared);
 	return (new);

@@ -17,7 +17,8 @@ link_ptp(htable_t *higher, htable_t *new, uintptr_t vaddr)
 	ASSERT(new->ht_level != mmu.max_level);
 	ASSERT(!hat_is_final_slot(higher, entry));	/* C-31: others have copied it */
 	atomic_inc_int(&higher->ht_valid_cnt);
-	htable_unrank(higher);
+	if (higher->ht_rank == HTABLE_RANK_EMPTY)
+		htable_rank_follow(higher);
 	htable_note(higher, entry);
 	found = x86pte_cas(higher, entry, 0, link);
 	if (found == PT_REF)	/* empty, but somebody's walk has left its mark: it must go too */

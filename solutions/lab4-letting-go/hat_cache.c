@@ -15,7 +15,8 @@ hat_cache_get(hat_t *hat)
 	if (ht != NULL) {
 		ASSERT(ht->ht_pfn != PFN_INVALID);
 		hat->hat_ht_cached = ht->ht_next;
-		htable_unrank(ht);
+	} else {
+		htable_note_cached(hat, false);
 	}
 	mutex_exit(&hat->hat_mutex);
 	return (ht);
@@ -30,7 +31,6 @@ hat_cache_put(hat_t *hat, htable_t *ht)
 	mutex_enter(&hat->hat_mutex);
 	ht->ht_next = hat->hat_ht_cached;
 	hat->hat_ht_cached = ht;
-	if (hat != kas_hat)
-		htable_rank_set(ht, HTABLE_RANK_CACHED);
+	htable_note_cached(hat, true);
 	mutex_exit(&hat->hat_mutex);
 }

@@ -20,8 +20,11 @@ htable_free(htable_t *ht)
 		hat_cache_put(ht->ht_hat, ht);
 		return;
 	}
-	if (!(ht->ht_flags & (HTABLE_SHARED_PFN | HTABLE_VLP)))
+	if (!(ht->ht_flags & (HTABLE_SHARED_PFN | HTABLE_VLP))) {
+		if (ht->ht_hat != NULL && (ht->ht_hat->hat_flags & HAT_FREEING) && htable_keep(ht))
+			return;
 		ptable_free(ht->ht_pfn);
+	}
 	ht->ht_pfn = PFN_INVALID;	/* a shared frame stays with its source */
 	htable_object_put(ht);
 }

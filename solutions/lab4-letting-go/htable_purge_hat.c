@@ -10,8 +10,10 @@ free_cached(hat_t *hat)
 {
 	htable_t *ht;
 
+	atomic_inc_32(&htable_dont_cache);	/* or each would come straight back */
 	while ((ht = hat_cache_get(hat)) != NULL)
 		htable_free(ht);
+	atomic_dec_32(&htable_dont_cache);
 }
 
 static void
@@ -27,7 +29,8 @@ free_chain(struct hat_chains *hc, htable_t **head)
 		*head = ht->ht_next;
 		hc->hc_count--;
 		htable_free(ht);
-		htable_release(source);
+		if (source != NULL)
+			htable_release(source);
 	}
 }
 
@@ -46,9 +49,8 @@ free_linked(hat_t *hat)
 void
 htable_purge_hat(hat_t *hat)
 {
-	atomic_inc_32(&htable_dont_cache);	/* or each would come straight back */
-	free_cached(hat);
-	atomic_dec_32(&htable_dont_cache);
+	if (hat->hat_ht_cached != NULL)
+		free_cached(hat);
 	if (hat->hat_flags & HAT_FREEING)
 		free_linked(hat);
 }

@@ -32,7 +32,7 @@ max_leaf_level(const hat_t *hat)
  * No table at level 0: the lowest one above, held, or NULL after *vap has been moved past everything that cannot be mapped.
  * Where a table is missing, nothing below the entry above it can be a leaf, unless that entry is one itself.
  */
-static NOINLINE htable_t *
+static NOINLINE FLATTEN htable_t *
 table_above(hat_t *hat, uintptr_t *vap, uintptr_t eaddr)
 {
 	level_t max_leaf = max_leaf_level(hat);
@@ -63,7 +63,7 @@ lowest_table(hat_t *hat, uintptr_t *vap, uintptr_t eaddr)
 	return (ht);
 }
 
-x86pte_t
+x86pte_t FLATTEN
 htable_walk(hat_t *hat, htable_t **htp, uintptr_t *vap, uintptr_t eaddr)
 {
 	uintptr_t start = *vap, va = va_skip_hole(start);

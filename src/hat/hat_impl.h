@@ -22,10 +22,10 @@ struct htable;
 #define HAT_NLOCKS	8	/**< locks per hat, each with chains of its own */
 #define HAT_MINCHAINS	2	/**< chains that a lock has from the start, inside the hat */
 
-#define HTABLE_RANK_NONE	0	/**< not to be taken: in use by design, or not in place yet */
-#define HTABLE_RANK_CACHED	1	/**< on the hat's cached stack */
+#define HTABLE_RANK_NONE	0	/**< not known: not released since it was linked, or not linked */
+#define HTABLE_RANK_CACHED	1	/**< of no table; its count is 1 for a hat that may have cached tables */
 #define HTABLE_RANK_EMPTY	2	/**< linked, without a valid entry */
-#define HTABLE_RANK_LIVE	3	/**< and up: level 0, with up to 64, 128, ... entries */
+#define HTABLE_RANK_LIVE	3	/**< and up: up to 64, 128, ... entries; counted at level 0 */
 #define HTABLE_RANK_SHIFT	6
 #define HTABLE_NRANKS		19	/**< a table of 1024 entries has 16 ranks of its own */
 

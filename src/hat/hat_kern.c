@@ -59,7 +59,7 @@ hat_destroy_bare(hat_t *hat)
 void
 hat_init(void)
 {
-	hat_cache = kmem_cache_create("hat_t", sizeof (hat_t), VLP_SIZE, NULL, NULL, NULL, NULL, NULL, 0);
+	hat_cache = kmem_cache_create("hat_t", sizeof (hat_t), VLP_SIZE, NULL, NULL, htable_keep_none, NULL, NULL, 0);
 	htable_init();
 	hment_init();
 	htable_secret = (uintptr_t)(rdtsc() * 0x9e3779b97f4a7c15ull) | 1;

@@ -26,7 +26,8 @@ htable_is_directory(const htable_t *higher)
 static void
 copy_range(hat_t *hat, const struct hat_kernel_range *k)
 {
-	htable_t *src = htable_lookup(kas_hat, k->hkr_start, k->hkr_level);
+	bool top = k->hkr_level == TOP_LEVEL(kas_hat);	/* that one is there for ever */
+	htable_t *src = top ? kas_hat->hat_htable : htable_lookup(kas_hat, k->hkr_start, k->hkr_level);
 	htable_t *dest = hat->hat_htable;
 	uint_t entry = htable_va2entry(k->hkr_start, src);
 	uint_t count = HTABLE_NUM_PTES(src) - entry;
@@ -37,7 +38,8 @@ copy_range(hat_t *hat, const struct hat_kernel_range *k)
 	}
 	if (!(dest->ht_flags & HTABLE_VLP))
 		x86pte_copy(src, dest, entry, count);
-	htable_release(src);
+	if (!top)
+		htable_release(src);
 }
 
 static void

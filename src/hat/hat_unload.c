@@ -61,11 +61,11 @@ struct batch {
 	} r[MAX_RANGES];
 };
 
-/** One entry is clear. An entry that was never used is remembered by nobody. */
+/** One entry is clear. An entry that was never used is remembered by nobody, one of a table that is cut off no longer. */
 static void
-must_flush(struct batch *b, x86pte_t old, uintptr_t va)
+must_flush(struct batch *b, const htable_t *ht, x86pte_t old, uintptr_t va)
 {
-	if (!(old & (PT_REF | PT_MOD)))
+	if (!(old & (PT_REF | PT_MOD)) || (ht->ht_flags & HTABLE_CUT))
 		return;
 	b->unflushed = MIN(b->unflushed + 1, 2u);
 	b->unflushed_va = va;
@@ -90,7 +90,7 @@ clear_leaf(htable_t *ht, uint_t entry, x86pte_t expect, void *pte_ptr, struct ba
 	old = pte_take(x86pte_access_pagetable(ht, entry), expect);
 	x86pte_release_pagetable(ht);
 	if (((old ^ expect) & PT_PADDR) == 0)
-		must_flush(b, old, htable_e2va(ht, entry));
+		must_flush(b, ht, old, htable_e2va(ht, entry));
 	return (old);
 }
 
@@ -163,19 +163,33 @@ sweep_run(htable_t *ht, uint_t entry, uint_t end, struct batch *b)
 	x86pte_release_pagetable(ht);
 	(void)__atomic_sub_fetch(&ht->ht_valid_cnt, (int32_t)gone, __ATOMIC_SEQ_CST);
 	atomic_add_long(&ht->ht_hat->hat_pages_mapped[ht->ht_level], -(long)gone);
-	if (seen & (PT_REF | PT_MOD))
+	if ((seen & (PT_REF | PT_MOD)) && !(ht->ht_flags & HTABLE_CUT))
 		b->unflushed = 2;	/* which ones is not known */
 }
 
 /**
+ * Does the whole table go? Then it is cut off first: one flush serves its pages and its link. Not where a callback is to hear of
+ * pages while it is: it may fault on them.
+ */
+static bool
+cut_off(htable_t *ht, uintptr_t va, uintptr_t end, const struct batch *b)
+{
+	return (b->cb == NULL && va == ht->ht_vaddr && end - va >= LEVEL_SIZE(1) && ht->ht_valid_cnt > 1 && htable_try_cut(ht));
+}
+
+/**
  * All small pages that one table maps from va on, below end, with one flush, before the table is let go (C-17). Meanwhile
- * hat_pageunload() knows that there are pages which look unmapped and may still be written to. @return where to go on
+ * hat_pageunload() knows that there are pages which look unmapped and may still be written to.
+ * @param htp  the table, held; NULL afterwards if it went
+ * @return     where to go on
  */
 static uintptr_t
-unload_table(htable_t *ht, uintptr_t va, uintptr_t end, uint_t flags, struct batch *b)
+unload_table(htable_t **htp, uintptr_t va, uintptr_t end, uint_t flags, struct batch *b)
 {
+	htable_t *ht = *htp;
 	uint_t entry = htable_va2entry(va, ht), last = htable_entries_before(ht, entry, va, end);
 	uintptr_t next = va + (uintptr_t)(last - entry) * PAGESIZE;
+	bool cut = cut_off(ht, va, end, b);
 	x86pte_t pte;
 
 	atomic_inc_32(&hat_unflushed);
@@ -187,6 +201,10 @@ unload_table(htable_t *ht, uintptr_t va, uintptr_t end, uint_t flags, struct bat
 	}
 	batch_flush(ht->ht_hat, b);
 	atomic_dec_32(&hat_unflushed);
+	if (cut) {
+		htable_cut_done(ht);
+		*htp = NULL;
+	}
 	return (next);
 }
 
@@ -244,7 +262,7 @@ hat_unload_callback(hat_t *hat, uintptr_t va, size_t len, uint_t flags, hat_call
 	while (va < end && (pte = htable_walk(hat, &ht, &va, end)) != 0) {
 		hat_check_cut("hat_unload", ht, va, start, end);
 		if (by_table(ht)) {
-			va = unload_table(ht, va, end, flags, &b);
+			va = unload_table(&ht, va, end, flags, &b);
 			continue;
 		}
 		unload_leaf(ht, va, pte, flags, &b);

@@ -41,7 +41,8 @@ void
 htable_chains_fini(hat_t *hat)
 {
 	for (uint_t k = 0; k < HAT_NLOCKS; k++)
-		free_array(hat, hat->hat_chains[k].hc_head, nchains(&hat->hat_chains[k]));
+		if (nchains(&hat->hat_chains[k]) > HAT_MINCHAINS)
+			free_array(hat, hat->hat_chains[k].hc_head, nchains(&hat->hat_chains[k]));
 }
 
 /** Put every table on its chain of the new array. The lock is held. */

@@ -65,6 +65,42 @@ htable_after_cut(htable_t *ht)
 	return (ht);
 }
 
+bool
+htable_try_cut(htable_t *ht)
+{
+	kmutex_t *lock = htable_lock(ht->ht_hat, htable_hash(ht->ht_hat, ht->ht_vaddr, ht->ht_level));
+	bool alone;
+
+	mutex_enter(lock);
+	alone = ht->ht_busy == 1 && ht->ht_parent != NULL && !(ht->ht_flags & (HTABLE_CUT | HTABLE_SHARED_PFN));
+	if (alone)
+		htable_cut(ht);
+	mutex_exit(lock);
+	return (alone);
+}
+
+void
+htable_cut_done(htable_t *ht)
+{
+	uint_t h = htable_hash(ht->ht_hat, ht->ht_vaddr, ht->ht_level);
+	kmutex_t *lock = htable_lock(ht->ht_hat, h);
+	htable_t *parent = ht->ht_parent;
+
+	mutex_enter(lock);
+	if (ht->ht_busy > 1 || ht->ht_valid_cnt > 0) {
+		htable_uncut(ht);
+		mutex_exit(lock);
+		htable_release(ht);
+		return;
+	}
+	ht->ht_flags &= (uint8_t)~HTABLE_CUT;
+	atomic_dec_int(&parent->ht_valid_cnt);	/* the link is gone and flushed already */
+	htable_chain_remove(ht, h);
+	mutex_exit(lock);
+	htable_free(ht);
+	htable_release(parent);
+}
+
 static bool
 ours_alone(const htable_t *ht)
 {

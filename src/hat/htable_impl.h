@@ -85,6 +85,18 @@ htable_t *hat_cache_get(hat_t *hat);
 void hat_cache_put(hat_t *hat, htable_t *ht);
 
 /**
+ * @name Tables without an owner, kept for whoever needs one (htable_keep.c)
+ * @{
+ */
+/** A private table of a hat that goes, for any hat; its fields and entries are of no interest. @return false: there are enough, free it */
+bool htable_keep(htable_t *ht);
+/** One that was kept, with a frame that is all zero; its fields are arbitrary. NULL: none */
+htable_t *htable_kept(void);
+/** Give all of them back for good: reclaim callback of the cache of hats. */
+void htable_keep_none(void *arg);
+/** @} */
+
+/**
  * The first valid entry of a held table from `entry` on, below `end`, and its value.
  * @return  end: there is none
  */
@@ -157,6 +169,13 @@ void htable_uncut(htable_t *ht);
  */
 void htable_cut_empty(htable_t *ht);
 /**
+ * htable_cut() for a held table, if nobody else holds it, and htable_cut_done(), which gives that hold back: a table that is empty then goes,
+ * without another flush. In between nobody but this thread may have to look the table up.
+ * @locks  none held
+ */
+bool htable_try_cut(htable_t *ht);
+void htable_cut_done(htable_t *ht);
+/**
  * For those who have found a table with HTABLE_CUT and want a hold on it: let the stealer finish. Without it they would hold
  * up the stealer, and fault again and again on what cannot be reached.
  * @param ht  found under its lock, which is held on return as it was on entry, and dropped meanwhile
@@ -170,40 +189,43 @@ htable_t *htable_after_cut(htable_t *ht) COLD;
 /**
  * @name Ranks: what keeps the stealer from searching
  *
- * Each table of a user hat that may be taken is counted, under its rank, in its hat and in htable_ranks[]. Ranks follow the
- * truth at each htable_release() of a table (whoever changes its entries owns a hold, and gives it back), and where tables go on
- * and off stacks and chains. They are hints: whoever goes by them looks at the table itself, under its lock, and where
- * all of them say "nothing" the stealer looks everywhere once.
+ * A table's rank says how full it is. Those that may be taken, of user hats, are counted by rank, in their hat and in
+ * htable_ranks[]. Ranks follow the truth at each htable_release() of a table (whoever changes its entries owns a hold, and
+ * gives it back), and when a table is linked below it or it leaves its chain. RANK_CACHED is 1 for each hat that may have cached tables. All of
+ * this is hints: whoever goes by them looks at the table itself, under its lock, and where all of them say "nothing" the
+ * stealer looks everywhere once.
  * @{
  */
 extern volatile uint32_t htable_ranks[HTABLE_NRANKS];	/**< of all hats */
-/** Move a table, whose ht_hat is still its owner, to another rank. Any lock may be held. */
-void htable_rank_set(htable_t *ht, uint_t rank) COLD;
-/** Give a linked table the rank that it should have. */
+/** Give a linked table the rank that it should have. Any lock may be held. */
 void htable_rank_follow(htable_t *ht) COLD;
+/** It leaves its chain. */
+void htable_rank_none(htable_t *ht) COLD;
+/** The hat's cached stack has been seen to hold a table, or none. Under hat_mutex. */
+void htable_note_cached(hat_t *hat, bool any);
 /** A hat goes: what it was counted for goes with it. */
 void htable_rank_forget(hat_t *hat);
 
-/** The rank of a level-0 table with n valid entries. */
+/** The rank of a table with n valid entries. */
 static inline uint_t
 htable_rank_live(uint_t n)
 {
 	return (HTABLE_RANK_EMPTY + ((n + (1u << HTABLE_RANK_SHIFT) - 1) >> HTABLE_RANK_SHIFT));	/* EMPTY + 1 is LIVE */
 }
 
-/** Have a linked table's rank follow its count. */
+/** Have a table's rank follow its count. */
 static inline void
 htable_rank(htable_t *ht)
 {
 	if (htable_rank_live((uint_t)ht->ht_valid_cnt) != ht->ht_rank)
 		md_call_cold(htable_rank_follow, ht);
 }
-/** It is about to leave its chain or stack. */
+/** It is about to leave its chain. */
 static inline void
 htable_unrank(htable_t *ht)
 {
-	if (ht->ht_rank != HTABLE_RANK_NONE && ht->ht_hat != kas_hat)
-		htable_rank_set(ht, HTABLE_RANK_NONE);
+	if (ht->ht_rank != HTABLE_RANK_NONE)
+		md_call_cold(htable_rank_none, ht);
 }
 /** @} */
 

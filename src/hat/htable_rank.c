@@ -5,19 +5,28 @@
  */
 #include <hat/htable_impl.h>
 
-void
-htable_rank_set(htable_t *ht, uint_t rank)
+/** Is this rank one that a stealer would come for? What says so stays the same as long as a table is linked. */
+static inline bool
+counted(const htable_t *ht, uint_t rank)
+{
+	if (ht->ht_hat == kas_hat || (ht->ht_flags & HTABLE_SHARED_PFN) || ht->ht_parent == NULL)
+		return (false);
+	return (rank == HTABLE_RANK_EMPTY || (rank >= HTABLE_RANK_LIVE && ht->ht_level == 0));
+}
+
+static void
+set_rank(htable_t *ht, uint_t rank)
 {
 	uint_t was = __atomic_exchange_n(&ht->ht_rank, (uint8_t)rank, __ATOMIC_SEQ_CST);
 	hat_t *hat = ht->ht_hat;
 
 	if (was == rank)
 		return;
-	if (was > HTABLE_RANK_NONE && was < HTABLE_NRANKS) {
+	if (was != HTABLE_RANK_NONE && counted(ht, was)) {
 		atomic_dec_32(&hat->hat_ranks[was]);
 		atomic_dec_32(&htable_ranks[was]);
 	}
-	if (rank != HTABLE_RANK_NONE) {
+	if (counted(ht, rank)) {
 		atomic_inc_32(&hat->hat_ranks[rank]);
 		atomic_inc_32(&htable_ranks[rank]);
 	}
@@ -26,19 +35,33 @@ htable_rank_set(htable_t *ht, uint_t rank)
 void
 htable_rank_follow(htable_t *ht)
 {
-	uint_t rank = HTABLE_RANK_NONE;
+	set_rank(ht, htable_rank_live((uint_t)ht->ht_valid_cnt));
+}
 
-	if (ht->ht_hat == kas_hat || (ht->ht_flags & HTABLE_SHARED_PFN) || ht->ht_parent == NULL)
+void
+htable_rank_none(htable_t *ht)
+{
+	set_rank(ht, HTABLE_RANK_NONE);
+}
+
+void
+htable_note_cached(hat_t *hat, bool any)
+{
+	volatile uint32_t *noted = &hat->hat_ranks[HTABLE_RANK_CACHED];
+
+	if (hat == kas_hat || *noted == any)
 		return;
-	if (ht->ht_level == 0 || ht->ht_valid_cnt == 0)
-		rank = htable_rank_live((uint_t)ht->ht_valid_cnt);
-	if (rank != ht->ht_rank)
-		htable_rank_set(ht, rank);
+	*noted = any;
+	if (any)
+		atomic_inc_32(&htable_ranks[HTABLE_RANK_CACHED]);
+	else
+		atomic_dec_32(&htable_ranks[HTABLE_RANK_CACHED]);
 }
 
 void
 htable_rank_forget(hat_t *hat)
 {
+#pragma GCC unroll 20
 	for (uint_t r = 0; r < HTABLE_NRANKS; r++) {
 		uint32_t n = hat->hat_ranks[r];
 

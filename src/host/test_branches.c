@@ -200,6 +200,7 @@ create_race(hat_t *hat)
 	uint32_t tables;
 
 	htable_purge_hat(hat);
+	htable_keep_none(NULL);
 	tables = active_ptables;
 	htable_dont_cache = 1;
 	racer = hat;

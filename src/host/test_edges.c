@@ -35,6 +35,7 @@ free_and_reap(hat_t *hat)
 	hat->hat_flags |= HAT_FREEING;
 	htable_free(ht);
 	hat->hat_flags &= ~(uint32_t)HAT_FREEING;
+	htable_keep_none(NULL);
 	expect(hat->hat_ht_cached == NULL && active_ptables == tables, "a FREEING address space caches");
 }
 

@@ -54,6 +54,8 @@ typedef int8_t		level_t;	/**< level of a page table; signed, because loops run d
 #define PACKED		__attribute__((packed))
 #define ALIGNED(n)	__attribute__((aligned(n)))
 #define NOINLINE	__attribute__((noinline))
+/** All that it calls, as far as it stands in the same file and is not NOINLINE, becomes a part of it. */
+#define FLATTEN		__attribute__((flatten))
 /*
  * Rarely called, by functions that are called often: kept out of their way. Without assertions it also saves every register
  * itself, so that its callers need not save any for the sake of a call that they hardly ever make.

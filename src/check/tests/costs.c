@@ -302,12 +302,12 @@ static void
 cost_space(void)
 {
 	uint64_t total = 0, zero = zeroing();
-	uint32_t tables = active_ptables;
 	hat_t *hat = hat_alloc(NULL);
-	uint_t n = 20;
+	uint_t n = 20, tables = 0;
 
 	hat_devload(hat, VA, PAGESIZE, page->p_pagenum, RW, LOAD);
-	tables = active_ptables - tables;
+	for (uint_t k = 0; k < HAT_NLOCKS; k++)
+		tables += hat->hat_chains[k].hc_count;
 	destroy(hat);
 	(void)one_space();
 	for (uint_t i = 0; i < n; i++)

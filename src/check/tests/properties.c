@@ -200,6 +200,7 @@ CHECK(prop_destroy, "prop-destroy", NULL, 0, 0, NULL, 0)
 	uint32_t tables;
 
 	htable_purge_hat(hat);
+	htable_keep_none(NULL);
 	tables = active_ptables;
 	page = new_page();
 	met = stolen = 0;
@@ -211,6 +212,7 @@ CHECK(prop_destroy, "prop-destroy", NULL, 0, 0, NULL, 0)
 	hat_free_start(victim);
 	hat_unload(victim, VA, VICTIM_TABLES * LEVEL_SIZE(1), HAT_UNLOAD);
 	hat_free_end(victim);
+	htable_keep_none(NULL);
 	check_true(active_ptables <= tables, "%u page tables, %u before", active_ptables, tables);
 	page_free(page, 1);
 }

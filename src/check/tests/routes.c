@@ -72,9 +72,11 @@ use_boot_window(htable_t *ht)
 	uintptr_t p;
 
 	khat_running = false;
+	ptable_vbase = 0;
 	p = (uintptr_t)x86pte_access_pagetable(ht, INDEX);
 	x86pte_release_pagetable(ht);
 	khat_running = true;
+	ptable_vbase = kpm_vbase;
 	intr_restore(s);
 	check_eq(p, WINDOW_VA(WINDOW_BOOT) + INDEX * mmu.pte_size, "address of an entry in the boot window");
 	check_eq(curthread->t_preempt, preempt, "t_preempt");

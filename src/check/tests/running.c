@@ -365,6 +365,7 @@ CHECK(alloc_waits, "alloc-waits", NULL, 0, 0, NULL, 0)
 	kthread_t *t;
 
 	htable_purge_hat(hat);
+	htable_keep_none(NULL);
 	throttlefree = physmem;
 	t = thread_create("want", want_table, &w);
 	thread_delay(40);
@@ -619,9 +620,11 @@ CHECK(steal_destroy, "steal-destroy", NULL, 0, 0, NULL, 0)
 {
 	volatile bool stop = false;
 	page_t *pp = get_page();
-	uint32_t tables = active_ptables;
+	uint32_t tables;
 	kthread_t *t[2];
 
+	htable_keep_none(NULL);
+	tables = active_ptables;
 	for (int i = 0; i < 2; i++)
 		t[i] = thread_create("thief", keep_stealing, (void *)&stop);
 	for (int i = 0; i < 30; i++) {
@@ -637,6 +640,7 @@ CHECK(steal_destroy, "steal-destroy", NULL, 0, 0, NULL, 0)
 		thread_join(t[i]);
 	kmem_reap_settle();
 	htable_purge_hat(hat);
+	htable_keep_none(NULL);
 	check_eq(active_ptables, tables, "page tables in the system");
 	put_page(pp);
 }
@@ -705,12 +709,14 @@ CHECK(force_steal, "force-steal", NULL, 0, 0, NULL, 0)
 {
 	uint64_t period = force_steal;
 	page_t *pp = get_page();
-	uint32_t tables = active_ptables;
+	uint32_t tables;
 	ulong_t steals = hatstat.hs_steals;
 	struct run r[3];
 	kthread_t *t[3];
 
 	(void)hat;
+	htable_keep_none(NULL);
+	tables = active_ptables;
 	if (force_steal == 0)
 		force_steal = 2;
 	for (uint_t i = 0; i < NELEM(r); i++) {
@@ -721,6 +727,7 @@ CHECK(force_steal, "force-steal", NULL, 0, 0, NULL, 0)
 		thread_join(t[i]);
 	force_steal = period;
 	kmem_reap_settle();
+	htable_keep_none(NULL);
 	check_eq(active_ptables, tables, "page tables in the system");
 	check_note("%lu steals, %lu tables reaped", hatstat.hs_steals - steals, hatstat.hs_reaped);
 #ifdef DEBUG
