@@ -268,6 +268,17 @@ come_late(void)
 	htable_release(raced);
 }
 
+void
+rob_all(void)
+{
+	htable_t *got = htable_steal(1000);
+
+	for (htable_t *next; got != NULL; got = next) {
+		next = got->ht_next;
+		htable_free(got);
+	}
+}
+
 /**
  * B36: the table is wanted again while it is being emptied: it goes back into its place, with what is left in it. While somebody holds
  * it nobody takes it; when he has gone the thief's next pass does.
@@ -277,6 +288,7 @@ steal_raced(hat_t *hat, bool too)
 {
 	htable_t *got;
 
+	rob_all();
 	for (uint_t i = 0; i < PAGES; i++)
 		hat_memload(hat, VA + i * PAGESIZE, page, RW, HAT_LOAD);
 	raced = htable_lookup(hat, VA, 0);
