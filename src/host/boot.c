@@ -72,19 +72,21 @@ inside_last_words(void)
 		host_last_words();
 }
 
-/** Dumps and records: only when somebody wants to read them, or when something is wrong. */
+void (*host_record)(const char *line);
+
+/** Dumps and records: only when somebody wants to read them, or when something is wrong; and a test may. */
 int
 record(const char *fmt, ...)
 {
+	char line[256];
 	va_list ap;
-	int n;
 
-	if (!host_options->verbose)
-		return (0);
 	va_start(ap, fmt);
-	n = vprintf(fmt, ap);
+	(void)vsnprintf(line, sizeof (line), fmt, ap);
 	va_end(ap);
-	return (n);
+	if (host_record != NULL)
+		host_record(line);
+	return (host_options->verbose ? printf("%s", line) : 0);
 }
 
 /* ------------------------------------------------------------------ reading what may not be there */

@@ -25,5 +25,7 @@ void edges_run(hat_t *hat);
 void leaves_run(hat_t *hat);
 /** And of test_corners.c. */
 void corners_run(hat_t *hat);
+/** And of test_rare.c. */
+void rare_run(hat_t *hat);
 
 #endif
