@@ -73,6 +73,7 @@ inside_last_words(void)
 }
 
 void (*host_record)(const char *line);
+void (*host_early)(void);
 
 /** Dumps and records: only when somebody wants to read them, or when something is wrong; and a test may. */
 int
@@ -299,6 +300,8 @@ host_boot_tables(void)
 	if (!tunables_parse(bootinfo.bi_cmdline))
 		panic("bad command line: %s", bootinfo.bi_cmdline);
 	kbm_map(WINDOW_VA(WINDOW_VGA), VGA_TEXT, 0);
+	if (host_early != NULL)
+		host_early();
 	hat_init();
 	hat_kern_alloc();
 	page_init();

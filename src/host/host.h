@@ -67,6 +67,10 @@ void test_history(void);
 /** @} */
 /** If set, called each time a lock has been left, or somebody yields: what another CPU does just then. It must clear itself first. */
 extern void (*host_between)(void);
+/** If set, called while the tables are still boot's, and memory too. */
+extern void (*host_early)(void);
+/** Of test_early.c: for host_early. */
+void early_run(void);
 /** If set, is given each line that would be recorded: dumps, for instance. */
 extern void (*host_record)(const char *line);
 /** What the running test wants to have said when the program dies. */
