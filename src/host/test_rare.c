@@ -179,12 +179,21 @@ changed_under_lock(volatile void *p)
 	came++;
 }
 
-/** What is found under the lock counts: nothing any more, another page, or what was wanted. */
+static page_t *second;
+static bool right_list;
+
+static void
+which_list(volatile void *p)
+{
+	(void)p;
+	right_list = x86_hm_held(second) && !x86_hm_held(page);
+}
+
+/** What is found under the lock counts: nothing any more, another page (whose list is another one), or what was wanted. */
 static void
 protect_races(hat_t *hat)
 {
-	page_t *second = page_get(PAGE_USER);
-
+	second = page_get(PAGE_USER);
 	for (uint_t what = 0; what < 3; what++) {
 		uintptr_t va = VA + 6 * PAGESIZE;
 		x86pte_t pte, now;
@@ -195,10 +204,14 @@ protect_races(hat_t *hat)
 		offset = (uintptr_t)6 << mmu.pte_size_shift;
 		came = 0;
 		host_before_load = changed_under_lock;
+		right_list = false;
+		host_before_cas = which_list;
 		hat_chgprot(hat, va, PAGESIZE, READ);
 		now = entry_at(hat, va);
 		expect(came == 1 && now == (what == 0 ? 0 : instead & ~PT_WRITABLE), "case %u: the entry was 0x%llx, is 0x%llx", what,
 		    (unsigned long long)instead, (unsigned long long)now);
+		host_before_cas = NULL;
+		expect(right_list == (what == 1), "case %u: changed with another page's list locked", what);
 		put_entry(hat, va, pte);
 		hat_unload(hat, va, PAGESIZE, HAT_UNLOAD);
 	}
@@ -415,9 +428,12 @@ runs(hat_t *hat)
 	ht = NULL;
 	va = VA;
 	hat_devload(hat, VA, 3 * LEVEL_SIZE(l), FRAMES, RW, HAT_LOAD);
+	if (l == 1)
+		hat_devload(hat, VA + 3 * LARGE, PAGESIZE, FRAMES, RW, HAT_LOAD);	/* a link is not one more */
 	expect(htable_walk_run(hat, &ht, &va, VA + 4 * LEVEL_SIZE(l), &n) != 0 && va == VA && n == 3, "a run of %u at 0x%lx", n, va);
 	htable_release(ht);
 	hat_unload(hat, VA, 3 * LEVEL_SIZE(l), HAT_UNLOAD);
+	hat_unload(hat, VA + 3 * LARGE, PAGESIZE, HAT_UNLOAD);
 	hat_devload(hat, VA + 5 * PAGESIZE, PAGESIZE, FRAMES, RW, HAT_LOAD);
 	was = entry_at(hat, VA + 5 * PAGESIZE);
 	ht = htable_lookup(hat, VA, 0);
