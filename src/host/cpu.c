@@ -29,6 +29,7 @@ volatile uint64_t lbolt;
 static cpu_t cpu_storage[NCPU];
 static kthread_t thread_storage[NCPU];
 static uint_t yields;
+uint_t host_yields;
 
 void
 host_on(int id)
@@ -112,6 +113,7 @@ void
 thread_yield(void)
 {
 	host_may_block("thread_yield");
+	host_yields++;
 	if (host_between != NULL)
 		host_between();
 	if (++yields > YIELDS_MAX)

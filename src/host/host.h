@@ -71,6 +71,8 @@ extern void (*host_between)(void);
 extern void (*host_early)(void);
 /** Of test_early.c: for host_early. */
 void early_run(void);
+/** How often somebody has yielded. */
+extern uint_t host_yields;
 /** If set, is given each line that would be recorded: dumps, for instance. */
 extern void (*host_record)(const char *line);
 /** What the running test wants to have said when the program dies. */

@@ -28,7 +28,7 @@ expect_leaf(uintptr_t va, paddr_t pa, level_t level, x86pte_t bits)
 static void
 maps(void)
 {
-	uintptr_t va = VA - 2 * PAGESIZE, end = VA + LARGE + PAGESIZE;
+	uintptr_t va = VA - 2 * PAGESIZE, end = VA + LARGE;
 	level_t l = MIN(mmu.max_page_level, 1);
 	uint_t tables = kbm_count_tables();
 
@@ -39,6 +39,8 @@ maps(void)
 	kbm_make_table(VA + 4 * LARGE, 0);
 	expect(kbm_count_tables() == tables, "the same table twice");
 	kbm_map_range(va, NO_RAM - 2 * PAGESIZE, end - va);
+	kbm_map_range(end, NO_RAM + LARGE, PAGESIZE);
+	end += PAGESIZE;
 	expect_leaf(va, NO_RAM - 2 * PAGESIZE, 0, PT_WRITABLE);
 	expect_leaf(VA - PAGESIZE, NO_RAM - PAGESIZE, 0, PT_WRITABLE);
 	expect_leaf(VA, NO_RAM, l, PT_WRITABLE);
@@ -57,6 +59,8 @@ nothing_yet(void)
 {
 	kmutex_t m;
 	page_t pp = { 0 };
+	hat_t hat = { 0 };
+	kthread_t thread = { .t_hat = &hat };
 
 	mutex_init(&m);
 	expect(hment_lock_kind(&m) == HMENT_NO_LOCK, "a lock of the HAT");
@@ -64,7 +68,7 @@ nothing_yet(void)
 	expect(x86_hm_held(&pp), "who is alone holds all lists");
 	x86_hm_exit(&pp);
 	expect(hat_getpfnum(NULL, VA) == PFN_INVALID, "a page before there is a HAT");
-	hat_thread_switch(curthread);
+	hat_thread_switch(&thread);
 	expect(CPU->cpu_current_hat == NULL, "an address space before there is a HAT");
 }
 

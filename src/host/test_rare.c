@@ -294,7 +294,7 @@ boot_mappings(void)
 static void
 last_pages(void)
 {
-	uintptr_t last = (uintptr_t)-PAGESIZE;
+	uintptr_t last = -(uintptr_t)PAGESIZE;
 	hat_t *hat = hat_alloc(&wide);
 
 	hat_devload(kas_hat, last - PAGESIZE, 2 * PAGESIZE, FRAMES, PROT_READ, HAT_LOAD_NOCONSIST);
@@ -461,8 +461,12 @@ static void
 chains(hat_t *hat)
 {
 	struct hat_chains *hc = &hat->hat_chains[0], *kernel = &kas_hat->hat_chains[0];
-	uint32_t mask = hc->hc_mask;
+	uint32_t mask;
+	htable_t *t[64];
 
+	for (uint_t i = 0; i < NELEM(t); i++)
+		t[i] = htable_create(hat, VA + i * LARGE, 0, NULL);
+	mask = hc->hc_mask;
 	hc->hc_count += 1000;
 	curthread->t_hatdepth = 2;
 	htable_chains_grow(hat, 0);
@@ -476,6 +480,13 @@ chains(hat_t *hat)
 	htable_chains_grow(hat, 0);
 	expect(host_before_lock == NULL && hc->hc_mask == 2 * mask + 1, "%u chains became %u", mask + 1, hc->hc_mask + 1);
 	hc->hc_count -= 1000;
+	for (uint_t i = 0; i < NELEM(t); i++) {
+		htable_t *ht = htable_lookup(hat, VA + i * LARGE, 0);
+
+		expect(ht == t[i], "table %u is lost", i);
+		htable_release(ht);
+		htable_release(ht);
+	}
 	mask = kernel->hc_mask;
 	kernel->hc_count += 1000;
 	htable_chains_grow_kernel();
@@ -579,9 +590,13 @@ record_bucket(hat_t *hat)
 
 /* ------------------------------------------------------------------ address spaces, pages */
 
+static uint_t yields;
+
 static void
 guest_leaves(void)
 {
+	if (host_yields == yields)
+		return;
 	host_between = NULL;
 	crowded->hat_guests = 0;
 }
@@ -593,9 +608,11 @@ last_guest(void)
 	crowded = hat_alloc(&wide);
 	hat_free_start(crowded);
 	crowded->hat_guests = 1;
+	yields = host_yields;
 	host_between = guest_leaves;
 	hat_free_end(crowded);
 	expect(host_between == NULL, "nobody waited for the guest");
+	host_between = NULL;
 }
 
 static bool
