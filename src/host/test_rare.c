@@ -637,6 +637,9 @@ private_slots(void)
 	hat_mempte_va[1] = 0;
 	expect(!is_private(slot), "a slot that is not reserved any more");
 	htable_release(ht);
+	ht = htable_create(kas_hat, 0, 0, NULL);
+	expect(!is_private(0), "address 0, which places for slots that nobody has reserved have");
+	htable_release(ht);
 	expect(is_private(WINDOW_VA(WINDOW_CHECK)) && is_private(windows) && is_private(windows + (2 * NCPU - 1) * PAGESIZE), "windows");
 	expect(!is_private(windows - PAGESIZE) && !is_private(windows + 2 * NCPU * PAGESIZE), "the pages around the page windows");
 	ht = htable_lookup(kas_hat, WINDOW_BASE, 1);
