@@ -55,7 +55,7 @@ HOST_RUNS = (("--test", "history", "--seed", "1001", "--steps", "100000"),
              ("--test", "history", "--seed", "1002", "--steps", "50000", "--kmem-fail", "3", "--args", "force_steal=2 page_fail_after=5"))
 RELEASE_RUNS = (("--test", "misuse"),)
 # A kernelbase inside a directory's gigabyte, so that slots one level lower are copied (test_host.test_host_kernelbase).
-BASE = "KERNELBASE=0xd0800000"
+BASES = {"i386": ("0xd0800000", "0xb0800000"), "amd64": ()}
 BASE_RUNS = (("--test", "boot"), ("--test", "branches", "--cpus", "2"), ("--test", "history", "--steps", "20000"))
 TWO_LEVELS = ("attach-reserve", "attach-memory", "attach-page", "attach-link", "map-twice", "unmap-nothing", "no-table")
 
@@ -80,8 +80,8 @@ def command(*words: str, seconds: float) -> None:
 
 def make(flavor: str) -> None:
     """Build the programs and the images: with assertions, and without."""
-    base = (("src/host/host.mk", ("IMAGE=coverage-base", BASE)),) if flavor == "i386" else ()
-    for file, words in (("src/host/host.mk", ("IMAGE=coverage",)), ("src/host/host.mk", ("IMAGE=coverage-release", "DEBUG=0")), *base,
+    bases = [("src/host/host.mk", (f"IMAGE=coverage-{base}", f"KERNELBASE={base}")) for base in BASES[flavor]]
+    for file, words in (("src/host/host.mk", ("IMAGE=coverage",)), ("src/host/host.mk", ("IMAGE=coverage-release", "DEBUG=0")), *bases,
                         ("src/kernel.mk", ("IMAGE=coverage", "TESTS=1")),
                         ("src/kernel.mk", ("IMAGE=coverage-release", "TESTS=1", "DEBUG=0"))):
         command("make", "-s", "-f", file, f"FLAVOR={flavor}", "COVERAGE=1", *words, seconds=BUILD_SECONDS)
@@ -98,7 +98,7 @@ def host_runs(flavor: str, program: Path) -> list[list[str]]:
 def host_lines(flavor: str) -> gcov.Lines:
     """Everything that the program of the host runs; without assertions only what asks for misuse."""
     lines = gcov.Lines()
-    for image in ("coverage", "coverage-release", *(("coverage-base",) if flavor == "i386" else ())):
+    for image in ("coverage", "coverage-release", *(f"coverage-{base}" for base in BASES[flavor])):
         folder = BUILD / f"host-{flavor}-{image}"
         runs = {"coverage": host_runs(flavor, folder / "unit"), "coverage-release": RELEASE_RUNS}.get(image, BASE_RUNS)
         for old in folder.rglob("*.gcda"):
