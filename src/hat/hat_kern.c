@@ -148,8 +148,8 @@ hat_kern_setup(void)
 	pfn_t top = kbm_top_pfn();
 
 	ASSERT(pfn_to_pa(top) == (read_cr3() & PT_PADDR));
+	CPU->cpu_current_hat = kas_hat;		/* first: adoption drops empty tables below kernelbase, and flushes */
 	htable_attach(kas_hat, 0, mmu.max_level, NULL, top);
-	CPU->cpu_current_hat = kas_hat;
 	kas_hat->hat_cpus = 0;
 	khat_running = true;
 	ptable_vbase = kpm_vbase;

@@ -72,19 +72,22 @@ inside_last_words(void)
 		host_last_words();
 }
 
-/** Dumps and records: only when somebody wants to read them, or when something is wrong. */
+void (*host_record)(const char *line);
+void (*host_early)(void);
+
+/** Dumps and records: only when somebody wants to read them, or when something is wrong; and a test may. */
 int
 record(const char *fmt, ...)
 {
+	char line[256];
 	va_list ap;
-	int n;
 
-	if (!host_options->verbose)
-		return (0);
 	va_start(ap, fmt);
-	n = vprintf(fmt, ap);
+	(void)vsnprintf(line, sizeof (line), fmt, ap);
 	va_end(ap);
-	return (n);
+	if (host_record != NULL)
+		host_record(line);
+	return (host_options->verbose ? printf("%s", line) : 0);
 }
 
 /* ------------------------------------------------------------------ reading what may not be there */
@@ -297,6 +300,8 @@ host_boot_tables(void)
 	if (!tunables_parse(bootinfo.bi_cmdline))
 		panic("bad command line: %s", bootinfo.bi_cmdline);
 	kbm_map(WINDOW_VA(WINDOW_VGA), VGA_TEXT, 0);
+	if (host_early != NULL)
+		host_early();
 	hat_init();
 	hat_kern_alloc();
 	page_init();

@@ -21,6 +21,7 @@
 cpu_t *cpu[NCPU];
 volatile int ncpus;
 bool cpu_ready;
+bool host_populates;
 struct cpu *host_cpu;
 struct kthread *host_thread;
 volatile uint64_t lbolt;
@@ -28,6 +29,7 @@ volatile uint64_t lbolt;
 static cpu_t cpu_storage[NCPU];
 static kthread_t thread_storage[NCPU];
 static uint_t yields;
+uint_t host_yields;
 
 void
 host_on(int id)
@@ -111,6 +113,9 @@ void
 thread_yield(void)
 {
 	host_may_block("thread_yield");
+	host_yields++;
+	if (host_between != NULL)
+		host_between();
 	if (++yields > YIELDS_MAX)
 		panic("thread_yield: %u times in a row; nothing that is waited for can happen", YIELDS_MAX);
 }
@@ -149,5 +154,5 @@ xc_poll(void)
 bool
 vmem_is_populator(void)
 {
-	return (false);
+	return (host_populates);
 }

@@ -10,6 +10,7 @@ void (*host_before_load)(volatile void *p);
 void (*host_before_lock)(void);
 const kmutex_t *host_before_which;
 void (*host_before_object)(void);
+uint_t host_refuse;
 
 x86pte_t __wrap_pte_cas(volatile void *p, x86pte_t old, x86pte_t new);
 x86pte_t __real_pte_cas(volatile void *p, x86pte_t old, x86pte_t new);
@@ -19,6 +20,8 @@ void __wrap_mutex_enter_slow(kmutex_t *m);
 void __real_mutex_enter_slow(kmutex_t *m);
 void *__wrap_kmem_cache_alloc(kmem_cache_t *c, int flags);
 void *__real_kmem_cache_alloc(kmem_cache_t *c, int flags);
+void *__wrap_kmem_zalloc(size_t size, int flags);
+void *__real_kmem_zalloc(size_t size, int flags);
 
 x86pte_t
 __wrap_pte_cas(volatile void *p, x86pte_t old, x86pte_t new)
@@ -51,6 +54,15 @@ __wrap_mutex_enter_slow(kmutex_t *m)
 	__real_mutex_enter_slow(m);
 }
 
+static bool
+is_refused(int flags)
+{
+	if (!(flags & KM_NOSLEEP) || host_refuse == 0)
+		return (false);
+	host_refuse--;
+	return (true);
+}
+
 void *
 __wrap_kmem_cache_alloc(kmem_cache_t *c, int flags)
 {
@@ -59,5 +71,11 @@ __wrap_kmem_cache_alloc(kmem_cache_t *c, int flags)
 	host_before_object = NULL;
 	if (hook != NULL)
 		hook();
-	return (__real_kmem_cache_alloc(c, flags));
+	return (is_refused(flags) ? NULL : __real_kmem_cache_alloc(c, flags));
+}
+
+void *
+__wrap_kmem_zalloc(size_t size, int flags)
+{
+	return (is_refused(flags) ? NULL : __real_kmem_zalloc(size, flags));
 }

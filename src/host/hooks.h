@@ -22,5 +22,7 @@ extern void (*host_before_lock)(void);
 extern const kmutex_t *host_before_which;
 /** Before an object is allocated. */
 extern void (*host_before_object)(void);
+/** So many requests for memory that may fail do fail, from the next one on. */
+extern uint_t host_refuse;
 
 #endif

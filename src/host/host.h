@@ -44,6 +44,8 @@ const hat_t *host_hat_of(const void *addr);
 /** Invariants and P5; panics when anything is wrong. */
 void host_sound(const char *when);
 
+/** Is the running thread one that fills an arena? */
+extern bool host_populates;
 /** CPUs told to flush when they wake. */
 cpuset_t host_exempt(void);
 
@@ -63,8 +65,16 @@ void test_branches(void);
 void test_misuse(void);
 void test_history(void);
 /** @} */
-/** If set, called each time a lock has been left: what another CPU does just then. It must clear itself first. */
+/** If set, called each time a lock has been left, or somebody yields: what another CPU does just then. It must clear itself first. */
 extern void (*host_between)(void);
+/** If set, called while the tables are still boot's, and memory too. */
+extern void (*host_early)(void);
+/** Of test_early.c: for host_early. */
+void early_run(void);
+/** How often somebody has yielded. */
+extern uint_t host_yields;
+/** If set, is given each line that would be recorded: dumps, for instance. */
+extern void (*host_record)(const char *line);
 /** What the running test wants to have said when the program dies. */
 extern void (*host_last_words)(void);
 

@@ -39,7 +39,7 @@ OUTSIDE	:= -std=gnu11 -O2 -g -fno-omit-frame-pointer -fno-pic -Wall -Wextra $(WE
 
 comma	:= ,
 # Where something may happen just before (hooks.h).
-WRAP	:= pte_cas pte_load mutex_enter_slow kmem_cache_alloc
+WRAP	:= pte_cas pte_load mutex_enter_slow kmem_cache_alloc kmem_zalloc
 
 # What is compiled unchanged.
 instead	= $(patsubst $(basename $(notdir $1))=%,%,$(filter $(basename $(notdir $1))=%,$(UNITS)))

@@ -16,11 +16,18 @@
 extern struct as wide, narrow;
 extern page_t *page;
 
+/** Take all tables that nobody holds, those that are kept when they are empty, too (which: mmu.max_page_level), so that places are bare. */
+void rob_all(void);
+
 /** The tests of test_edges.c, in an address space that is current. */
 void edges_run(hat_t *hat);
 /** And of test_leaves.c. */
 void leaves_run(hat_t *hat);
 /** And of test_corners.c. */
 void corners_run(hat_t *hat);
+/** And of test_rare.c. */
+void rare_run(hat_t *hat);
+/** And of test_dump.c. */
+void dump_run(hat_t *hat);
 
 #endif

@@ -128,6 +128,7 @@ test_boot(void)
 	struct sum before, after;
 	uint_t tables;
 
+	host_early = early_run;
 	host_boot_tables();
 	before = sum_of_tables();
 	tables = kbm_count_tables();

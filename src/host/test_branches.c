@@ -269,6 +269,17 @@ come_late(void)
 	htable_release(raced);
 }
 
+void
+rob_all(void)
+{
+	htable_t *got = htable_steal(1000);
+
+	for (htable_t *next; got != NULL; got = next) {
+		next = got->ht_next;
+		htable_free(got);
+	}
+}
+
 /**
  * B36: the table is wanted again while it is being emptied: it goes back into its place, with what is left in it. While somebody holds
  * it nobody takes it; when he has gone the thief's next pass does.
@@ -278,6 +289,7 @@ steal_raced(hat_t *hat, bool too)
 {
 	htable_t *got;
 
+	rob_all();
 	for (uint_t i = 0; i < PAGES; i++)
 		hat_memload(hat, VA + i * PAGESIZE, page, RW, HAT_LOAD);
 	raced = htable_lookup(hat, VA, 0);
@@ -416,10 +428,12 @@ test_branches(void)
 	edges_run(hat);
 	leaves_run(hat);
 	corners_run(hat);
+	rare_run(hat);
+	dump_run(hat);
 	hat_setup(NULL);
 	host_free_space(hat);
 	htable_reap(NULL);	/* from nobody */
 	page_free(page, 1);
 	host_sound("at the end");
-	printf("branches: races of entries, tables, thieves, reserves; edges of walks, panics, sharing; leaves; corners\n");
+	printf("branches: races of entries, tables, thieves, reserves; edges of walks, panics, sharing; leaves; corners; what is rare; dumps\n");
 }

@@ -294,9 +294,12 @@ wake_in_vlp(void)
 static void
 marked_slot(hat_t *hat)
 {
-	htable_t *parent = htable_create(hat, VA, 1, NULL), *ht;
-	uint_t i = htable_va2entry(VA, parent);
+	htable_t *parent, *ht;
+	uint_t i;
 
+	rob_all();
+	parent = htable_create(hat, VA, 1, NULL);
+	i = htable_va2entry(VA, parent);
 	expect(x86pte_cas(parent, i, 0, PT_REF) == 0, "the slot is not empty");
 	ht = htable_create(hat, VA, 0, NULL);
 	expect((x86pte_get(parent, i) & ~(PT_REF | PT_MOD)) == (MAKEPTP(ht->ht_pfn, 0) & ~(PT_REF | PT_MOD)), "the link is 0x%llx",

@@ -1,23 +1,19 @@
 # SPDX-License-Identifier: ISC
 """Every panic and every misuse assertion of the HAT is in docs/panics.md, is reached, and shows what it should."""
 
-import functools
 import re
 
 from common import FLAVORS, TOP, boot, image, run
+from hatlab.panics import host_cases, host_words, rows
 from test_host import build
 from testall import cases, limit
 
 ROUTES = ("i386", "i386 pae=0", "amd64", "amd64 kpm=0")
-PAGE = TOP / "docs/panics.md"
 SOURCES = ("src/hat/*.c", "solutions/lab*/*.c", "src/*/hat_md.c", "src/vm/seg.c", "src/vm/segkmem.c")
 CALL = re.compile(r'^(\w+)\([^;\n]*$|\b(panic|HAT_MISUSE)\((?:"((?:[^"\\]|\\.)*)")?', re.M)
-ROW = re.compile(r"^\| `(\w+)` \(([\w.]+)\) \| `([^`]*)` \| ([^|]+) \| ([^|]+) \|$", re.M)
-REACHED_BY = re.compile(r"`([\w-]+)`(?: \((not )?(amd64|i386|pae=0)\))?")
 CONVERSION = re.compile(r"%[-0-9.*]*(?:ll|l|z)?([a-z])")
 VALUE = {"u": r"\d+", "d": r"-?\d+", "x": r"[0-9a-f]+", "p": r"0x[0-9a-f]+", "s": r".+"}
 CHECK = re.compile(r'^CHECK\(\w+, "([\w-]+)"', re.M)
-HOST_OPTIONS = {"no-cx8": ["--no-cx8"], "reserve-tables": ["--kmem-fail", "3"], "reserve-records": ["--kmem-fail", "3"]}
 
 # Units that make the impossible happen: the case of test_panic.c, and what is planted where.
 WRONG = (
@@ -39,14 +35,6 @@ def in_sources():
                 continue
             assert text, f"{path}: {kind}() in {function} has no literal message: this test cannot read it"
             found.append((function, path.name, kind, text))
-    assert len(found) > 40, found
-    return found
-
-
-@functools.cache
-def rows():
-    """(function, file, format, facts, [(name, not, where)]) of both tables."""
-    found = [(*m[:4], REACHED_BY.findall(m[4])) for m in ROW.findall(PAGE.read_text())]
     assert len(found) > 40, found
     return found
 
@@ -75,6 +63,7 @@ def says(message, text):
 
 def test_page_is_complete():
     """each panic and misuse of the sources has its row in docs/panics.md, with the facts that its values are, and each row a source"""
+    assert len(rows()) > 40, rows()
     sources = {(function, name, text) for function, name, _, text in in_sources()}
     page = {row[:3] for row in rows()}
     assert sources == page, f"without a row: {sources - page}; without a source: {page - sources}"
@@ -139,8 +128,7 @@ def test_no_damage(route):
 def test_host_reaches(flavor):
     """what only a start can go wrong with, or what would leave a kernel in pieces"""
     program = build(flavor)
-    names = run(program, "--test", "panic", "--args", "panic=list").stdout.split("\n")[1:]
-    names = [n for n in names if n and not n.startswith("wrong-")]
+    names = host_cases(program)
     assert len(names) >= 15, names
     for name in names:
         host_case(program, name)
@@ -148,8 +136,7 @@ def test_host_reaches(flavor):
 
 def host_case(program, name, args=""):
     """One case; the text that it reached must be a row's that names it."""
-    options = HOST_OPTIONS.get(name, [])
-    text = run(program, "--test", "panic", *options, "--args", f"panic={name} {args}".strip()).stdout
+    text = run(program, *host_words(name, args)).stdout
     reached = re.search(rf"^reached {name}: (.*)$", text, re.M)
     assert reached, text
     assert any(says(row[2], reached[1]) for row in rows() if name in [n for n, _, _ in row[4]]), reached[0]

@@ -18,6 +18,7 @@ from .host import HostError
 
 ASSERTION = re.compile(r"\bASSERT\(")
 PANIC = re.compile(r"\bpanic\(")
+MESSAGE = re.compile(r'\bpanic\("((?:[^"\\]|\\.)*)"')
 HEADER = re.compile(r"(\S+) (\S+) (i386|amd64|both) (line|function|\d+/\d+)$")
 
 
@@ -28,6 +29,11 @@ class Source:
         self.lines = text.splitlines()
         self.assertions = self._statements(ASSERTION)
         self.panics = self._statements(PANIC)
+
+    def message(self, number: int) -> str | None:
+        """What a panic() that begins on this line says; None: none begins here, or its message cannot be read."""
+        match = MESSAGE.search(self.lines[number - 1])
+        return match and match[1]
 
     def text(self, number: int) -> str:
         return self.lines[number - 1].strip()
@@ -58,7 +64,7 @@ class Gap:
     text: str
     what: str  # line, function, or untaken/all branches
     rest: list[int] = field(default_factory=list)  # the lines after it that were not reached
-    panic: bool = False  # it only leads to a panic
+    panics: list[str] = field(default_factory=list)  # it only leads to panics with these messages
     why: str | None = None
 
     def __str__(self) -> str:
@@ -120,7 +126,8 @@ def _gaps(body: list[Line], source: Source) -> list[Gap]:
             gap = None
     for gap in gaps:
         dead = gap.rest + [gap.number] * (gap.what == "line")
-        gap.panic = bool(dead) and all(n in source.panics for n in dead)
+        if all(n in source.panics for n in dead):
+            gap.panics = [text for text in map(source.message, dead) if text]
     return gaps
 
 
