@@ -52,6 +52,7 @@ finish_unmap(htable_t *ht, uint_t entry, page_t *pp, x86pte_t old, uint_t flags)
 /** Ranges that are unmapped and not yet reported: adjacent pages of one size. And what has been cleared in one table without a flush. */
 struct batch {
 	hat_callback_t	*cb;
+	uintptr_t	start, end;	/**< the whole range */
 	uint_t		unflushed;	/**< entries that a CPU may remember; 2: any number */
 	uintptr_t	unflushed_va;	/**< where it is one */
 	uint_t		n;
@@ -172,24 +173,26 @@ sweep_run(htable_t *ht, uint_t entry, uint_t end, struct batch *b)
  * pages while it is: it may fault on them.
  */
 static bool
-cut_off(htable_t *ht, uintptr_t va, uintptr_t end, const struct batch *b)
+cut_off(htable_t *ht, const struct batch *b)
 {
-	return (b->cb == NULL && va == ht->ht_vaddr && end - va >= LEVEL_SIZE(1) && ht->ht_valid_cnt > 1 && htable_try_cut(ht));
+	if (b->cb != NULL || b->start > ht->ht_vaddr || b->end - ht->ht_vaddr < LEVEL_SIZE(1))
+		return (false);
+	return (ht->ht_valid_cnt > 1 && htable_try_cut(ht));
 }
 
 /**
- * All small pages that one table maps from va on, below end, with one flush, before the table is let go (C-17). Meanwhile
+ * All small pages of the range that one table maps from va on, with one flush, before the table is let go (C-17). Meanwhile
  * hat_pageunload() knows that there are pages which look unmapped and may still be written to.
  * @param htp  the table, held; NULL afterwards if it went
  * @return     where to go on
  */
 static uintptr_t
-unload_table(htable_t **htp, uintptr_t va, uintptr_t end, uint_t flags, struct batch *b)
+unload_table(htable_t **htp, uintptr_t va, uint_t flags, struct batch *b)
 {
 	htable_t *ht = *htp;
-	uint_t entry = htable_va2entry(va, ht), last = htable_entries_before(ht, entry, va, end);
+	uint_t entry = htable_va2entry(va, ht), last = htable_entries_before(ht, entry, va, b->end);
 	uintptr_t next = va + (uintptr_t)(last - entry) * PAGESIZE;
-	bool cut = cut_off(ht, va, end, b);
+	bool cut = cut_off(ht, b);
 	x86pte_t pte;
 
 	atomic_inc_32(&hat_unflushed);
@@ -251,7 +254,7 @@ void
 hat_unload_callback(hat_t *hat, uintptr_t va, size_t len, uint_t flags, hat_callback_t *cb)
 {
 	uintptr_t start = va, end = hat_range_end(va, len);
-	struct batch b = { .cb = cb };
+	struct batch b = { .cb = cb, .start = start, .end = end };
 	htable_t *ht = NULL;
 	x86pte_t pte;
 
@@ -262,7 +265,7 @@ hat_unload_callback(hat_t *hat, uintptr_t va, size_t len, uint_t flags, hat_call
 	while (va < end && (pte = htable_walk(hat, &ht, &va, end)) != 0) {
 		hat_check_cut("hat_unload", ht, va, start, end);
 		if (by_table(ht)) {
-			va = unload_table(&ht, va, end, flags, &b);
+			va = unload_table(&ht, va, flags, &b);
 			continue;
 		}
 		unload_leaf(ht, va, pte, flags, &b);

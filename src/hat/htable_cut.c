@@ -71,6 +71,8 @@ htable_try_cut(htable_t *ht)
 	kmutex_t *lock = htable_lock(ht->ht_hat, htable_hash(ht->ht_hat, ht->ht_vaddr, ht->ht_level));
 	bool alone;
 
+	if (ht->ht_level >= mmu.max_page_level || (ht->ht_hat->hat_flags & HAT_FREEING))
+		return (false);		/* htable_release() would leave it in place */
 	mutex_enter(lock);
 	alone = ht->ht_busy == 1 && ht->ht_parent != NULL && !(ht->ht_flags & (HTABLE_CUT | HTABLE_SHARED_PFN));
 	if (alone)

@@ -4,10 +4,12 @@
  * @brief What makes ranges cheap, and must not make them wrong: chains that grow, one flush for a table, groups that are passed over.
  */
 #include <check/check.h>
+#include <check/invariants.h>
 #include <hat/hment.h>
 #include <hat/htable_impl.h>
 #include <sys/debug.h>
 #include <sys/peek.h>
+#include <sys/thread.h>
 #include <vm/page.h>
 
 #define VA	((uintptr_t)0x40000000)
@@ -73,6 +75,80 @@ CHECK(unload_flush, "unload-flush", NULL, 0, 0, NULL, 0)
 	page_free(pp, 1);
 }
 #endif
+
+/* 16 pages in each: with other low bits than what the kernel touches often, which would push them out of Bochs' TLB. */
+static uintptr_t
+in_three_tables(uint_t i)
+{
+	return (VA + i / 16 * LEVEL_SIZE(1) + (7 + i % 16) * PAGESIZE);
+}
+
+/* C-17: a range that covers whole tables: each is cut off with one flush, and nothing of it can be reached afterwards. */
+CHECK(unload_whole, "unload-whole", NULL, 0, 0, NULL, 0)
+{
+	page_t *pp = get_page();
+	ulong_t flushes;
+	uint_t stale = 0;
+	char c;
+
+	for (uint_t i = 0; i < 48; i++)
+		hat_memload(hat, in_three_tables(i), pp, RW, i % 3 == 0 ? HAT_LOAD_NOCONSIST : HAT_LOAD);
+	hat_setup(hat);
+	kpreempt_disable();	/* another thread would bring other tables, and the TLB would be empty */
+	for (uint_t i = 0; i < 48; i++)
+		*(volatile char *)in_three_tables(i) = 1;
+	flushes = hatstat.hs_tlb_invals;	/* stays 0 where nobody counts */
+	hat_unload(hat, VA, 3 * LEVEL_SIZE(1), HAT_UNLOAD);
+	flushes = hatstat.hs_tlb_invals - flushes;
+	for (uint_t i = 0; i < 48; i++)
+		stale += peek((const void *)in_three_tables(i), &c, 1);
+	kpreempt_enable();
+	hat_setup(NULL);
+	check_eq(stale, 0, "pages of the range that can still be reached");
+	check_true(flushes <= 4, "%lu flushes for 3 tables and perhaps the one above", flushes);
+	check_eq(hat_page_getshare(pp), 0, "mappings of the page that are left");
+	check_true((pp->p_nrm & P_MOD) != 0, "that the page was written to was lost");
+	page_free(pp, 1);
+}
+
+static void
+use_spaces(void)
+{
+	hat_t *hats[8];
+
+	for (uint_t i = 0; i < NELEM(hats); i++) {
+		hats[i] = hat_alloc(NULL);
+		hat_devload(hats[i], VA, PAGESIZE, 0x80001, RW, HAT_LOAD_NOCONSIST);
+	}
+	for (uint_t i = 0; i < NELEM(hats); i++) {
+		hat_free_start(hats[i]);
+		hat_free_end(hats[i]);
+	}
+}
+
+/* Tables are handed on from one address space to the next: clean, bounded, and only as long as there is memory. */
+CHECK(tables_kept, "tables-kept", NULL, 0, 0, NULL, 0)
+{
+	ulong_t throttle = throttlefree;
+	uint32_t none, some;
+
+	(void)hat;
+	htable_keep_none(NULL);
+	none = active_ptables;
+	use_spaces();
+	some = active_ptables - none;
+	check_true(some > 0 && some <= 8, "%u tables are kept", some);
+	use_spaces();
+	check_eq(active_ptables - none, some, "tables that are kept the second time");
+	check_eq(check_invariants(), 0, "broken invariants");
+	kmem_reap_sync();
+	check_true(active_ptables <= none, "%u more tables than before after kmem_reap_sync()", active_ptables - none);
+	none = active_ptables;
+	throttlefree = freemem / 2 + 1;	/* enough to go on, too little to keep any */
+	use_spaces();
+	throttlefree = throttle;
+	check_eq(active_ptables, none, "tables that are kept although memory is short");
+}
 
 /* A page that a range unload has taken off its list and not flushed yet is not free of its mappers: hat_pageunload() flushes. */
 CHECK(unload_reuse, "unload-reuse", NULL, 0, 0, NULL, 0)
