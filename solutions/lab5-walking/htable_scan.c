@@ -7,8 +7,10 @@
 
 /*
  * The first valid entry before `end`, or end. The valid bit is in the first byte of an entry of any size, so four of them cost a
- * dozen instructions; an empty group costs nothing.
+ * dozen instructions; an empty group costs nothing. A slot with PTE_CUT counts too: whoever looks for its table waits, and finds
+ * out what is there.
  */
+#define THERE	(PT_VALID | PTE_CUT)
 static uint_t
 next_valid(const htable_t *ht, const volatile uint8_t *table, uint_t entry, uint_t end)
 {
@@ -19,10 +21,10 @@ next_valid(const htable_t *ht, const volatile uint8_t *table, uint_t entry, uint
 		uint_t stop = MIN((entry | group) + 1, end);
 
 		for (; entry + 4 <= stop; entry += 4, p += 4 * size)
-			if ((p[0] | p[size] | p[2 * size] | p[3 * size]) & PT_VALID)
+			if ((p[0] | p[size] | p[2 * size] | p[3 * size]) & THERE)
 				break;
 		for (; entry < stop; entry++, p += size)
-			if (*p & PT_VALID)
+			if (*p & THERE)
 				return (entry);
 	}
 	return (end);
@@ -39,7 +41,7 @@ look_on(htable_t *ht, uint8_t *table, uintptr_t *vap, uint_t start, uintptr_t ea
 
 	while ((entry = next_valid(ht, table, entry, end)) < end) {
 		pte = pte_load(table + (entry << mmu.pte_size_shift));
-		if (PTE_ISVALID(pte))
+		if (pte & THERE)
 			break;
 		pte = 0;
 		entry++;		/* it has just gone */
