@@ -20,7 +20,7 @@ def one_run(flavor, cpus, words, folder=None):
 def test_short(which):
     """everything fails now and then, and nothing gets lost; memory is what it was"""
     flavor, cpus, *mode = which.split()
-    ops, _ = stress.counted(one_run(flavor, int(cpus), " ".join(["stress_ops=20000 seed=2", FAULTS, *mode])))
+    ops, _ = stress.counted(one_run(flavor, int(cpus), " ".join(["stress_ops=20000 stress_steps=600 seed=2", FAULTS, *mode])))
     assert ops >= 20000, ops
 
 
@@ -29,15 +29,15 @@ def test_short(which):
 def test_tight(which):
     """hardly any page tables: they are stolen all the time, and everybody still gets on"""
     flavor, *mode = which.split()
-    result = one_run(flavor, 4, " ".join(["stress_ops=5000 seed=3 stress_tight=40", *mode]))
+    result = one_run(flavor, 4, " ".join(["stress_ops=12000 stress_steps=400 seed=3 stress_tight=40", *mode]))
     ops, _ = stress.counted(result)
-    assert ops >= 5000, ops
+    assert ops >= 12000, ops
 
 
 @limit(240)
 def test_same_seed():
     """the same seed and number of CPUs give the same run, to the instruction; another seed gives another one"""
-    runs = [one_run("amd64", 4, f"stress_ops=10000 seed={seed}") for seed in (5, 5, 6)]
+    runs = [one_run("amd64", 4, f"stress_ops=10000 stress_steps=600 seed={seed}") for seed in (5, 5, 6)]
     first, again, other = [(stress.counted(r), r.instructions) for r in runs]
     assert first == again, (first, again)
     assert first[0][1] != other[0][1], (first, other)
