@@ -58,7 +58,7 @@ hat_tlb_inval(hat_t *hat, uintptr_t va)
 
 # What is planted: the unit, how it is changed, CPUs, what is said. What each is found after: docs/stress.md.
 PLANTED = {
-    "local-flush": ("hat_tlb_inval", LOCAL_ONLY, 4, "panics:"),
+    "local-flush": ("hat_tlb_inval", LOCAL_ONLY, 4, "stress seed 1: worker"),
     "no-flush": ("x86pte_set", (TOP / "solutions/lab1-entries/wrong/x86pte_set-no-flush.c").read_text(), 1, "stress seed 1: worker"),
     "no-dirty": ("x86pte_set", [("(old & (PT_REF | PT_MOD)))", "(old & PT_REF))")], 4, "its dirty bit is lost"),
     "no-hold": ("htable_lookup", [("ht = after_cut(hat, h, ht);\n\tif (ht != NULL)", "ht = after_cut(hat, h, ht);\n\telse if (ht != NULL)")], 4,
