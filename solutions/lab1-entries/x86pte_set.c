@@ -31,8 +31,8 @@ replace(htable_t *ht, uint_t entry, volatile void *p, x86pte_t found, x86pte_t n
 			invlpg(htable_e2va(ht, entry));	/* we may have faulted on a stale, weaker translation */
 			return (new);
 		}
-		if (ht->ht_level > 0 && PTE_ISVALID(old) && !PTE_ISPAGE(old, ht->ht_level))
-			return (LPAGE_ERROR);
+		if (ht->ht_level > 0 && (old & (PT_VALID | PTE_CUT)) && !PTE_ISPAGE(old, ht->ht_level))
+			return (LPAGE_ERROR);	/* a table is there, or may come back */
 		found = pte_cas(p, old, with_bits);
 	} while (found != old);
 

@@ -5,17 +5,20 @@
  */
 #include <hat/htable_impl.h>
 
-/** Is any of these four adjacent entries valid? Their low halves say so, whatever their size. */
+/** Valid, or a slot whose table is cut off: whoever looks for that table waits, and finds out what is there. */
+#define THERE	(PT_VALID | PTE_CUT)
+
+/** Is any of these four adjacent entries there? Their low halves say so, whatever their size. */
 static inline bool
 any_of_four(const uint32_t *e)
 {
 	uint_t step = (1u << MMU_PTE_SHIFT) / sizeof (*e);
 
-	return (((e[0] | e[step] | e[2 * step] | e[3 * step]) & PT_VALID) != 0);
+	return (((e[0] | e[step] | e[2 * step] | e[3 * step]) & THERE) != 0);
 }
 
 /*
- * The first valid entry before `end`, or end. Whoever goes by it loads the entry: this only looks. An empty group costs nothing,
+ * The first entry before `end` that is there, or end. Whoever goes by it loads the entry: this only looks. An empty group costs nothing,
  * groups are multiples of four entries.
  */
 static uint_t
@@ -30,7 +33,7 @@ next_valid(const htable_t *ht, const void *table, uint_t entry, uint_t end)
 			if (any_of_four(PT_INDEX_PTR(table, entry)))
 				break;
 		for (; entry < stop; entry++)
-			if (*(const uint32_t *)PT_INDEX_PTR(table, entry) & PT_VALID)
+			if (*(const uint32_t *)PT_INDEX_PTR(table, entry) & THERE)
 				return (entry);
 	}
 	return (end);
@@ -47,7 +50,7 @@ look_on(htable_t *ht, uint8_t *table, uintptr_t *vap, uint_t start, uintptr_t ea
 
 	while ((entry = next_valid(ht, table, entry, end)) < end) {
 		pte = pte_load(table + (entry << MMU_PTE_SHIFT));
-		if (PTE_ISVALID(pte))
+		if (pte & THERE)
 			break;
 		pte = 0;
 		entry++;		/* it has just gone */

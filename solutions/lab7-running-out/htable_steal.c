@@ -93,7 +93,7 @@ may_take(const htable_t *ht, int32_t threshold)
 
 /**
  * Empty a live table. Its lock is held, and dropped meanwhile: unmapping takes mapping-list locks.
- * @return  it is empty, still cut off, and nobody else wants it; else it is back in place
+ * @return  it is empty, cut off for good, and nobody else wants it; else it is back in place
  */
 static bool
 empty_it(htable_t *ht, kmutex_t *lock)
@@ -104,7 +104,7 @@ empty_it(htable_t *ht, kmutex_t *lock)
 	htable_cut_empty(ht);
 	mutex_enter(lock);
 	if (ht->ht_busy == 1 && ht->ht_valid_cnt == 0 && ht->ht_lock_cnt == 0) {
-		ht->ht_flags &= (uint8_t)~HTABLE_CUT;
+		htable_cut_off(ht);
 		return (true);
 	}
 	htable_uncut(ht);
@@ -120,9 +120,7 @@ take(hat_t *hat, htable_t *ht)
 
 	if (ht->ht_valid_cnt == 0)
 		unlink_ptp(ht->ht_parent, ht, ht->ht_vaddr);
-	else if (empty_it(ht, htable_lock(hat, h)))
-		atomic_dec_int(&ht->ht_parent->ht_valid_cnt);	/* the link is gone and flushed already */
-	else
+	else if (!empty_it(ht, htable_lock(hat, h)))
 		return (false);
 	htable_chain_remove(ht, h);
 	return (true);

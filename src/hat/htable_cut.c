@@ -6,6 +6,9 @@
  * Once the link to a table has been cleared, and flushed everywhere, the table is memory like any other: nobody sets
  * accessed or dirty in it, and no TLB holds what it said. So the flush for all its entries comes first, and then each goes
  * under its page's mapping-list lock as ever: a page is never found unmapped by its list while a CPU can still write to it.
+ *
+ * The slot is not empty meanwhile: a large page put there would be in the way when the table has to come back, and who walks
+ * over it must not miss what will be there then. It holds PTE_CUT.
  */
 #include <hat/htable_impl.h>
 #include <sys/thread.h>
@@ -25,7 +28,7 @@ void
 htable_cut(htable_t *ht)
 {
 	ASSERT(ht->ht_busy > 0 && !(ht->ht_flags & HTABLE_CUT));
-	relink(ht, MAKEPTP(ht->ht_pfn, ht->ht_level), 0);
+	relink(ht, MAKEPTP(ht->ht_pfn, ht->ht_level), PTE_CUT);
 	hat_tlb_inval(ht->ht_hat, DEMAP_ALL_ADDR);
 	ht->ht_flags |= HTABLE_CUT;
 }
@@ -35,9 +38,18 @@ htable_uncut(htable_t *ht)
 {
 	ASSERT(ht->ht_flags & HTABLE_CUT);
 	ht->ht_flags &= (uint8_t)~HTABLE_CUT;
-	relink(ht, 0, MAKEPTP(ht->ht_pfn, ht->ht_level));
+	relink(ht, PTE_CUT, MAKEPTP(ht->ht_pfn, ht->ht_level));
 	if (htable_is_directory(ht->ht_parent))
 		hat_tlb_inval(ht->ht_hat, DEMAP_ALL_ADDR);
+}
+
+void
+htable_cut_off(htable_t *ht)
+{
+	ASSERT(ht->ht_flags & HTABLE_CUT);
+	ht->ht_flags &= (uint8_t)~HTABLE_CUT;
+	relink(ht, PTE_CUT, 0);
+	atomic_dec_int(&ht->ht_parent->ht_valid_cnt);
 }
 
 /** @return the lock was dropped: look again */
@@ -95,8 +107,7 @@ htable_cut_done(htable_t *ht)
 		htable_release(ht);
 		return;
 	}
-	ht->ht_flags &= (uint8_t)~HTABLE_CUT;
-	atomic_dec_int(&parent->ht_valid_cnt);	/* the link is gone and flushed already */
+	htable_cut_off(ht);	/* and no flush: that was done first */
 	htable_chain_remove(ht, h);
 	mutex_exit(lock);
 	htable_free(ht);

@@ -105,7 +105,7 @@ uint_t htable_next_valid(htable_t *ht, uint_t entry, uint_t end, x86pte_t *ptep)
 uint_t htable_entries_before(const htable_t *ht, uint_t entry, uintptr_t va, uintptr_t eaddr);
 
 /**
- * First valid entry of a held table at or after *vap (rounded down to an entry), below eaddr.
+ * First entry of a held table at or after *vap (rounded down to an entry), below eaddr, that is valid or PTE_CUT.
  * @param vap  in: within the table; out: address of the entry, or, with result 0, the first one not looked at (0: wrapped)
  * @return     the entry, loaded whole, or 0
  * @lab{5}
@@ -158,10 +158,12 @@ htable_t *htable_steal(uint_t cnt);
  * @name Cutting a table off, to empty it with one flush (spec 0.1 decision 10)
  * @{
  */
-/** Clear the link to a held table, flush all that its hat has, mark it HTABLE_CUT. Its lock is held. Panics on a bad link. */
+/** Replace the link to a held table by PTE_CUT, flush all that its hat has, mark it HTABLE_CUT. Its lock is held. Panics on a bad link. */
 void htable_cut(htable_t *ht);
 /** Put the link back. Its lock is held. */
 void htable_uncut(htable_t *ht);
+/** It is empty and goes: now its slot is free. Its lock is held, until it has left its chain. */
+void htable_cut_off(htable_t *ht);
 /**
  * Unmap everything in it, as long as the caller's hold is the only one and nothing gets locked in it: leaves that no mapping list
  * knows in one sweep, others by hat_pte_unmap(). x86pte_inval() flushes nothing for such a table.

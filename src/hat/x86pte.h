@@ -13,6 +13,8 @@
 #include <hat/htable.h>
 
 #define LPAGE_ERROR	(~(x86pte_t)0)	/**< x86pte_set(): a link is in the way of a large page */
+/** In the slot of a table that is cut off (htable_cut.c): not valid, but neither empty. In the first byte of an entry of any size. */
+#define PTE_CUT		PT_WRITABLE
 
 /**
  * Load one entry, whole: never half of an old and half of a new one, on a CPU that loads 4 bytes at a time.
@@ -60,7 +62,7 @@ x86pte_t x86pte_get(htable_t *ht, uint_t entry);
  * @param new  not 0; the table neither shared nor VLP: asserted
  * @param ptr  NULL, or the entry's address if the caller has it mapped
  * @return     what was replaced (not valid: a new mapping was made); `new` when it was there already; LPAGE_ERROR when a
- *             link is in the way above level 0, nothing changed
+ *             link, or PTE_CUT, is in the way above level 0, nothing changed
  * @locks      The caller holds the table. No counts, no mapping list: those are the caller's.
  * @lab{1}
  */

@@ -78,9 +78,9 @@ def test_checks(which):
     """the checks that were written for branches nothing else takes"""
     flavor, *args = which.split()
     for cpus in (1, 4):
-        result = boot(flavor, " ".join(["tour=0 watchdog=0 checks=branches-level,branches-cut", *args]), cpus=cpus, timeout=90)
+        result = boot(flavor, " ".join(["tour=0 watchdog=0 checks=branches-level,branches-cut,branches-slot", *args]), cpus=cpus, timeout=90)
         assert result.ok, (cpus, result.problem)
-        assert len(checks(result)) == 2
+        assert len(checks(result)) == 3
 
 
 @cases(*FLAVORS)

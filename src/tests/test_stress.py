@@ -3,6 +3,7 @@
 
 import stress
 from common import TOP, boot, image
+from test_weak import plant, solution
 from testall import cases, limit
 
 FAULTS = "force_steal=2 stress_page_fail=5 kmem_fail_after=3"
@@ -19,14 +20,24 @@ def one_run(flavor, cpus, words, folder=None):
 def test_short(which):
     """everything fails now and then, and nothing gets lost; memory is what it was"""
     flavor, cpus, *mode = which.split()
-    ops, _ = stress.counted(one_run(flavor, int(cpus), " ".join(["stress_ops=20000 seed=2", FAULTS, *mode])))
+    ops, _ = stress.counted(one_run(flavor, int(cpus), " ".join(["stress_ops=20000 stress_steps=600 seed=2", FAULTS, *mode])))
     assert ops >= 20000, ops
+
+
+@cases("i386 pae=0", "amd64")
+@limit(240)
+def test_tight(which):
+    """hardly any page tables: they are stolen all the time, and everybody still gets on"""
+    flavor, *mode = which.split()
+    result = one_run(flavor, 4, " ".join(["stress_ops=12000 stress_steps=400 seed=3 stress_tight=40", *mode]))
+    ops, _ = stress.counted(result)
+    assert ops >= 12000, ops
 
 
 @limit(240)
 def test_same_seed():
     """the same seed and number of CPUs give the same run, to the instruction; another seed gives another one"""
-    runs = [one_run("amd64", 4, f"stress_ops=10000 seed={seed}") for seed in (5, 5, 6)]
+    runs = [one_run("amd64", 4, f"stress_ops=10000 stress_steps=600 seed={seed}") for seed in (5, 5, 6)]
     first, again, other = [(stress.counted(r), r.instructions) for r in runs]
     assert first == again, (first, again)
     assert first[0][1] != other[0][1], (first, other)
@@ -44,20 +55,43 @@ hat_tlb_inval(hat_t *hat, uintptr_t va)
 	kpreempt_enable();
 }
 """
+
+# What is planted: the unit, how it is changed, CPUs, what is said. What each is found after: docs/stress.md.
 PLANTED = {
-    "local-flush": ("hat_tlb_inval", LOCAL_ONLY, 4),
-    "no-flush": ("x86pte_set", (TOP / "solutions/lab1-entries/wrong/x86pte_set-no-flush.c").read_text(), 1),
+    "local-flush": ("hat_tlb_inval", LOCAL_ONLY, 4, "stress seed 1: worker"),
+    "no-flush": ("x86pte_set", (TOP / "solutions/lab1-entries/wrong/x86pte_set-no-flush.c").read_text(), 1, "stress seed 1: worker"),
+    "no-dirty": ("x86pte_set", [("(old & (PT_REF | PT_MOD)))", "(old & PT_REF))")], 4, "its dirty bit is lost"),
+    "no-hold": ("htable_lookup", [("ht = after_cut(hat, h, ht);\n\tif (ht != NULL)", "ht = after_cut(hat, h, ht);\n\telse if (ht != NULL)")], 4,
+                "assertion failed: ht->ht_busy > 0"),
+    "leak": ("htable_create", [("htable_free(new);\t/* somebody was faster */", "(void)new;")], 4, "broken invariants between two rounds"),
+    "no-lock": ("htable_release", [("mutex_enter(lock);", "(void)lock;"), ("mutex_exit(lock);", "")], 4, "ht->ht_busy > 0"),
 }
 
 
-@cases(*PLANTED)
+def planted_copies():
+    for name, (unit, change, *_) in PLANTED.items():
+        to = f"build/stress/{unit}-{name}.c"
+        if isinstance(change, str):
+            (TOP / to).parent.mkdir(parents=True, exist_ok=True)
+            (TOP / to).write_text(change)
+        else:
+            plant(solution(unit), change, to)
+        yield f"{name}:{unit}={to}"
+
+
+@limit(300)
+def test_planted():
+    """what should be noticed, each in a copy of a unit: by the model, the invariants, or the HAT itself"""
+    folder = image("amd64", "stress-planted", TRIAL=" ".join(planted_copies()))
+    for name, (unit, _, cpus, want) in PLANTED.items():
+        result = one_run("amd64", cpus, f"stress_ops=100000 seed=1 force_steal=2 stress_page_fail=5 select={unit}:{name}", folder)
+        print(f"{name}: {result.exit}: {result.problem}")
+        assert result.exit == "panic" and want in result.problem, (name, result.exit, result.problem)
+
+
 @limit(240)
-def test_planted(name):
-    """other CPUs are not told; an entry is replaced without a flush: noticed, by the model or by the HAT itself"""
-    unit, text, cpus = PLANTED[name]
-    source = TOP / f"build/stress-{name}.c"
-    source.write_text(text)
-    folder = image("amd64", f"stress-{name}", UNITS=f"{unit}={source.relative_to(TOP)}")
-    result = one_run("amd64", cpus, "stress_ops=100000 seed=1", folder)
-    want = "stress seed 1: worker" if cpus == 1 else "panics:"
-    assert result.exit == "panic" and want in result.problem, (result.exit, result.problem)
+def test_guests():
+    """an address space that is freed while hat_pageunload() holds a table of it: hat_free_end() waits, or guests-wait says so"""
+    source = plant("src/hat/hat_life.c", [("\twhile (hat->hat_guests != 0)\n\t\tthread_yield();\n", "")], "build/stress/hat_life-guests.c")
+    result = boot("amd64", "tour=0 watchdog=60000 checks=guests-wait", folder=image("amd64", "stress-guests", UNITS=f"hat_life={source}"), cpus=4)
+    assert result.exit == "panic" and "guests-wait: an address space was freed" in result.problem, (result.exit, result.problem)

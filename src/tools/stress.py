@@ -3,14 +3,17 @@
 """Many CPUs call the HAT at random, again and again (`make stress`; docs/stress.md).
 
 Without --seed: a suite of runs over seeds, flavours, ways to reach tables and kinds of failure, until --ops calls have been counted
-by the kernels themselves. With --seed: one run of each kind, which is exactly the one that the suite made with that seed.
+by the kernels themselves; every kind is run, each as much as the others. With --seed: one run of each kind; with the same --run-ops
+it is exactly the one that the suite made with that seed.
 Exit code: 0 all went well, 1 something did not (with the command that repeats it), 2 nothing could be run.
 """
 
 import argparse
+import math
 import os
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +23,11 @@ from hatlab import host, run
 TOP = Path(__file__).resolve().parents[2]
 # What is run: the flavour, words for the kernel, with assertions or without. The bulk is without.
 MODES = {"amd64": ("", "kpm=0"), "i386": ("", "pae=0")}
-FAULTS = {1: ("", "force_steal=2", "force_steal=2 stress_page_fail=5 kmem_fail_after=3"), 0: ("", "stress_page_fail=5")}
-SHARE_DEBUG = 0.2  # of all operations
+FAULTS = {1: ("", "force_steal=2", "force_steal=2 stress_page_fail=5 kmem_fail_after=3", "stress_tight=40"),
+          0: ("", "stress_page_fail=5", "stress_tight=40")}
+SHARE_DEBUG = 0.25  # of all operations
 WORKERS = 8
-RUN_OPS = 250_000
+RUN_OPS = 250_000  # at most, in a suite
 
 
 @dataclass(frozen=True)
@@ -51,8 +55,9 @@ class Job:
 
     @property
     def again(self) -> str:
+        """This run alone; and, to type, all kinds with this seed."""
         image = self.folder.relative_to(TOP)
-        return (f"make -s -f src/kernel.mk FLAVOR={self.flavor} IMAGE={self.folder.name.split('-')[1]} TESTS=1 DEBUG={self.debug} && "
+        return (f"make stress SEED={self.seed} OPS={self.ops} CPUS={self.cpus} FLAVOR={self.flavor}\n  this run alone: make -s -f src/kernel.mk FLAVOR={self.flavor} IMAGE={self.folder.name.split('-')[1]} TESTS=1 DEBUG={self.debug} && "
                 f"python3 src/tools/boot.py --flavor {self.flavor} --image {image}/hatlab.iso --kernel {image}/kernel.elf "
                 f"--cpus {self.cpus} --timeout 1200 --args '{self.words}'")
 
@@ -82,17 +87,16 @@ def go(job: Job, timeout: float) -> run.Result:
 
 def suite(o: argparse.Namespace) -> list[Job]:
     """One run of each kind with the seed asked for; or as many rounds of all kinds as it takes, each run with a seed of its own."""
-    kinds = [(f, m, x, d) for f in o.flavor for m in MODES[f] for d in (1, 0) for x in FAULTS[d]]
+    kinds = [(f, m, x, d) for d in (1, 0) for f in o.flavor for m in MODES[f] for x in FAULTS[d]]
     if o.seed is not None:
         return [Job(f, m, x, d, o.seed, o.run_ops, o.cpus) for f, m, x, d in kinds]
-    jobs, seed, left = [], 0, {1: int(o.ops * SHARE_DEBUG), 0: o.ops - int(o.ops * SHARE_DEBUG)}
-    while any(n > 0 for n in left.values()):
-        for f, m, x, d in kinds:
-            if left[d] > 0:
-                seed += 1
-                jobs.append(Job(f, m, x, d, seed, o.run_ops, o.cpus))
-                left[d] -= o.run_ops
-    return jobs
+    rounds, size = {}, {}
+    for debug, share in ((1, SHARE_DEBUG), (0, 1 - SHARE_DEBUG)):
+        each = o.ops * share / sum(1 for kind in kinds if kind[3] == debug)
+        rounds[debug] = math.ceil(each / o.run_ops)
+        size[debug] = math.ceil(each / rounds[debug])
+    plan = [(n, kind) for n in range(max(rounds.values())) for kind in kinds if n < rounds[kind[3]]]
+    return [Job(f, m, x, d, seed, size[d], o.cpus) for seed, (_, (f, m, x, d)) in enumerate(plan, 1)]
 
 
 def options_of(argv: list[str]) -> argparse.Namespace:
@@ -101,10 +105,16 @@ def options_of(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--cpus", type=int, default=4, metavar="N")
     parser.add_argument("--seed", type=int, metavar="N")
     parser.add_argument("--ops", type=int, default=10_000_000, metavar="N", help="calls of the HAT, in all (default %(default)s)")
-    parser.add_argument("--run-ops", type=int, default=RUN_OPS, metavar="N", help="of one run (default %(default)s)")
+    parser.add_argument("--run-ops", type=int, default=RUN_OPS, metavar="N", help="of one run, in a suite at most (default %(default)s)")
     parser.add_argument("--timeout", type=float, default=1200, metavar="S", help="seconds for one run")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="runs at a time")
     return parser.parse_args(argv)
+
+
+def left(began: float, done: int, wanted: int) -> str:
+    """How far all runs have come, and how long it will still take."""
+    minutes = (time.monotonic() - began) * max(0, wanted - done) / max(1, done) / 60
+    return f"{done / 1e6:.2f} of {wanted / 1e6:.2f} million, {minutes:.0f} min left"
 
 
 def show_table(totals: dict[str, list[int]]) -> None:
@@ -115,7 +125,8 @@ def show_table(totals: dict[str, list[int]]) -> None:
 
 def main(argv: list[str]) -> int:
     o = options_of(argv)
-    jobs, total, failed, totals = suite(o), 0, 0, {}
+    jobs, total, failures, totals = suite(o), 0, [], {}
+    wanted, passed, began = sum(j.ops for j in jobs), 0, time.monotonic()
     for flavor, debug in sorted({(j.flavor, j.debug) for j in jobs}):
         build(flavor, debug)
     pool = ThreadPoolExecutor(o.jobs)
@@ -127,19 +138,24 @@ def main(argv: list[str]) -> int:
                 ops, digest = counted(result)
                 said = f"{ops:,} operations, digest {digest}"
             except ValueError as error:
-                ops, failed = 0, failed + 1
+                ops = 0
+                failures.append(f"{job.kind}, seed {job.seed}: {error}")
                 said = f"FAILED, seed {job.seed}: {error}\n" + "\n".join(f"    {line}" for line in result.details)
                 said += f"\n  again: {job.again}"
             total += ops
+            passed += job.ops
             row = totals.setdefault(job.kind, [0, 0, 0])
             row[:] = [row[0] + 1, row[1] + ops, row[2] + result.seconds]
-            print(f"[{n}/{len(jobs)}] {job.kind}, seed {job.seed}: {said} ({result.seconds:.0f} s)", flush=True)
+            print(f"[{n}/{len(jobs)}] {job.kind}, seed {job.seed}: {said} ({result.seconds:.0f} s; {left(began, passed, wanted)})", flush=True)
     except (KeyboardInterrupt, SystemExit):
-        print("stress: interrupted", file=sys.stderr, flush=True)
+        show_table(totals)
+        print(f"stress: interrupted, {total:,} operations, {len(failures)} failed", flush=True)
         os._exit(130)  # the runs' threads do not hear of it; Bochs goes when we go
     show_table(totals)
-    print(f"stress: {len(jobs)} runs, {total:,} operations, {failed} failed")
-    return 1 if failed or total < (o.ops if o.seed is None else 1) else 0
+    for failure in failures:
+        print(f"FAILED: {failure}")
+    print(f"stress: {len(jobs)} runs, {total:,} operations, {len(failures)} failed, {(time.monotonic() - began) / 60:.0f} min")
+    return 1 if failures or total < (o.ops if o.seed is None else 1) else 0
 
 
 if __name__ == "__main__":

@@ -85,3 +85,34 @@ CHECK(branches_cut, "branches-cut", NULL, 0, 0, NULL, 0)
 	}
 	htable_release(ht);
 }
+
+/**
+ * The slot of a table that is cut off is not free: no large page may come into it, or the table cannot come back; and who walks over it from
+ * below or above stops there, for what is in the table may be there again. Here nobody may sleep, so nobody waits for the stealer.
+ */
+CHECK(branches_slot, "branches-slot", NULL, 0, 0, NULL, 0)
+{
+	htable_t *ht = htable_create(hat, VA, 0, NULL), *up = ht->ht_parent, *found = NULL;
+	uintptr_t page = VA + PAGESIZE, va = VA - LEVEL_SIZE(1), end = VA + 2 * LEVEL_SIZE(1);
+	uint_t slot = htable_va2entry(VA, up);
+	kmutex_t *lock = htable_lock(hat, htable_hash(hat, ht->ht_vaddr, ht->ht_level));
+	x86pte_t large = PT_VALID | PT_USER | PT_PAGESIZE, link = x86pte_get(up, slot);
+
+	hat_devload(hat, page, PAGESIZE, 0xe0000, PROT_READ | PROT_USER, HAT_LOAD);	/* no memory */
+	mutex_enter(lock);
+	htable_cut(ht);
+	mutex_exit(lock);
+	kpreempt_disable();
+	check_eq(PTE_ISVALID(x86pte_get(up, slot)), false, "whether the MMU sees it");
+	check_eq(x86pte_set(up, slot, large, NULL), LPAGE_ERROR, "a large page in its slot");
+	check_true(htable_walk(hat, &found, &va, end) != 0 && found == ht, "a walk misses the table");
+	check_eq(va, page, "where the walk stops");
+	htable_release(found);
+	kpreempt_enable();
+	mutex_enter(lock);
+	htable_uncut(ht);
+	mutex_exit(lock);
+	check_eq(x86pte_get(up, slot), link, "the slot, once the table is back");
+	hat_unload(hat, page, PAGESIZE, HAT_UNLOAD);
+	htable_release(ht);
+}

@@ -218,7 +218,7 @@ CHECK(panic_unlink, "panic-unlink", NULL, 0, 0, NULL, 0)
 		raw_put(x.up, slot, link);
 		x.ht->ht_flags |= HTABLE_CUT;
 		expect_panic(do_uncut, "htable_cut: bad link to table %p: found 0x%llx, expected 0x%llx", (void *)x.ht, (ULL)link,
-		    0ull);
+		    (ULL)PTE_CUT);
 		x.ht->ht_flags &= (uint8_t)~HTABLE_CUT;
 		check_eq(x.ht->ht_busy, 1, "holds");
 		htable_release(x.ht);

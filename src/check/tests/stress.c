@@ -321,6 +321,7 @@ stress_main(void)
 	record("%%stress-begin seed=%llu workers=%llu cpus=%d ops=%llu\n", (unsigned long long)check_seed,
 	    (unsigned long long)nworkers, ncpus, (unsigned long long)ops);
 	page_fail_after = page_fail;
+	stress_tight = force_tight != 0;
 	ops_wanted = 1;
 	warm_up = true;
 	one_run();

@@ -118,6 +118,7 @@ extern volatile uint32_t source_users;	/**< [A] as sp_users */
 extern uint32_t source_has;		/**< [source exclusive] bit of each page that it maps */
 extern bool stress_exact;		/**< nobody steals in this round: whatever was loaded is there. Changes at barriers */
 extern bool stress_theft;		/**< this round has thieves */
+extern bool stress_tight;		/**< page tables are so scarce that nobody locks any: they would all be locked in the end. Constant */
 
 /** Stop the kernel: what was seen is not what must be. The text is followed by what repeats it. */
 void stress_fail(const struct worker *w, const char *fmt, ...) NORETURN PRINTFLIKE(2, 3);

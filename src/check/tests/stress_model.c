@@ -15,7 +15,7 @@
 
 struct space spaces[NSPACES];
 struct frame frames[NFRAMES];
-bool stress_exact, stress_theft;
+bool stress_exact, stress_theft, stress_tight;
 static page_t *group_pages[NGROUPS][1024];
 
 #define RETRIES		1000u	/* of an access whose table is stolen again and again */

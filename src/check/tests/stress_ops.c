@@ -66,7 +66,8 @@ load_one(struct worker *w, struct space *sp, struct region *r)
 {
 	uint_t i = stress_random(w, r->r_nslots);
 	struct slot *s = &r->r_slot[i];
-	bool new = s->s_frame < 0, look = !new && stress_random(w, 2), lock = s->s_locks < 3 && stress_random(w, 6) == 0;
+	bool new = s->s_frame < 0, look = !new && stress_random(w, 2);
+	bool lock = s->s_locks < 3 && stress_random(w, 6) == 0 && !stress_tight;
 
 	if (new)
 		fill_slot(w, r, s);
