@@ -389,16 +389,17 @@ static void
 same_rank(hat_t *hat)
 {
 	htable_t *ht = htable_create(hat, VA, 0, NULL);
-	uint_t rank = HTABLE_RANK_CACHED;
-	uint32_t were = hat->hat_ranks[rank];
-	uint8_t old = ht->ht_rank;
+	uint32_t were;
 
+	htable_rank_none(ht);
+	were = hat->hat_ranks[HTABLE_RANK_EMPTY];
 	for (uint_t i = 0; i < 2; i++) {
-		htable_rank_set(ht, rank);
-		expect(hat->hat_ranks[rank] == were + 1, "set %u times, counted %u times", i + 1, hat->hat_ranks[rank] - were);
+		htable_rank_follow(ht);
+		expect(hat->hat_ranks[HTABLE_RANK_EMPTY] == were + 1, "followed %u times, counted %u times", i + 1,
+		    hat->hat_ranks[HTABLE_RANK_EMPTY] - were);
 	}
-	htable_rank_set(ht, old);
-	expect(hat->hat_ranks[rank] == were, "and never uncounted");
+	htable_rank_none(ht);
+	expect(hat->hat_ranks[HTABLE_RANK_EMPTY] == were, "and never uncounted");
 	htable_release(ht);
 }
 
@@ -420,17 +421,15 @@ runs(hat_t *hat)
 	uintptr_t va = VA;
 	htable_t *ht = NULL;
 	x86pte_t pte, was;
-	uint_t n = 0;
+	uint_t n;
 
 	rob_all();
-	expect(htable_walk_run(hat, &ht, &va, VA + LARGE, &n) == 0 && n == 0, "a run of %u where nothing is", n);
-	htable_release(ht);
-	ht = NULL;
-	va = VA;
 	hat_devload(hat, VA, 3 * LEVEL_SIZE(l), FRAMES, RW, HAT_LOAD);
 	if (l == 1)
 		hat_devload(hat, VA + 3 * LARGE, PAGESIZE, FRAMES, RW, HAT_LOAD);	/* a link is not one more */
-	expect(htable_walk_run(hat, &ht, &va, VA + 4 * LEVEL_SIZE(l), &n) != 0 && va == VA && n == 3, "a run of %u at 0x%lx", n, va);
+	expect(htable_walk(hat, &ht, &va, VA + 4 * LEVEL_SIZE(l)) != 0 && va == VA, "the first page at 0x%lx", va);
+	n = htable_run(ht, va, VA + 4 * LEVEL_SIZE(l));
+	expect(n == 3, "a run of %u", n);
 	htable_release(ht);
 	hat_unload(hat, VA, 3 * LEVEL_SIZE(l), HAT_UNLOAD);
 	hat_unload(hat, VA + 3 * LARGE, PAGESIZE, HAT_UNLOAD);

@@ -63,8 +63,6 @@ free_space(void)
 static void
 stop_it(uint_t round)
 {
-	while (table->ht_busy == 0 && page->p_mapping != NULL)
-		continue;
 	race_wait(round * STEP);
 	kpreempt_disable();
 	xc_call(CPUSET(1), stop_there, 0, 0);
