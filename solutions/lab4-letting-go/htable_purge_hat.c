@@ -28,6 +28,8 @@ free_chain(struct hat_chains *hc, htable_t **head)
 			HAT_MISUSE("N3: table %p still shows table %p", (void *)ht, (void *)source);
 		*head = ht->ht_next;
 		hc->hc_count--;
+		if (!(ht->ht_flags & (HTABLE_SHARED_PFN | HTABLE_VLP)) && htable_keep(ht))
+			continue;	/* for another address space */
 		htable_free(ht);
 		if (source != NULL)
 			htable_release(source);

@@ -8,7 +8,7 @@
 static uintptr_t
 clamp_end(const hat_t *hat, uintptr_t eaddr)
 {
-	if (hat == kas_hat || eaddr != HTABLE_WALK_TO_END)
+	if (eaddr != HTABLE_WALK_TO_END || hat == kas_hat)
 		return (eaddr);
 	if ((hat->hat_flags & HAT_VLP) && mmu.max_level > VLP_LEVEL)
 		return (LEVEL_SIZE(VLP_LEVEL) * VLP_NUM_PTES);	/* C-10: a 32-bit process of a 64-bit kernel */
