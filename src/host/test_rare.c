@@ -445,6 +445,51 @@ runs(hat_t *hat)
 	hat_unload(hat, VA + 5 * PAGESIZE, PAGESIZE, HAT_UNLOAD);
 }
 
+/** Eight address spaces with a page each. @return so many tables more than before; less than 0: there were some that nobody had */
+static int32_t
+come_and_go(void)
+{
+	uint32_t before = active_ptables;
+	hat_t *hats[8];
+
+	for (uint_t i = 0; i < NELEM(hats); i++) {
+		hats[i] = hat_alloc(&wide);
+		hat_memload(hats[i], VA, page, RW, HAT_LOAD);
+	}
+	for (uint_t i = 0; i < NELEM(hats); i++)
+		host_free_space(hats[i]);
+	return ((int32_t)(active_ptables - before));
+}
+
+static void
+take_kept(void)
+{
+	htable_keep_none(NULL);
+}
+
+/** The kernel uses what lies on its stack, its own tables and those that were left to it; then others are kept. */
+static void
+kept_tables(void)
+{
+	htable_t *t[40], *ht;
+
+	htable_keep_none(NULL);
+	expect(htable_kept() == NULL && come_and_go() > 0, "nothing is kept");
+	for (uint_t i = 0; i < NELEM(t); i++)
+		t[i] = htable_create(kas_hat, OTHER + i * LARGE, 0, NULL);
+	expect(kas_hat->hat_ht_cached == NULL && come_and_go() > 0, "nothing is kept since the kernel has used what was");
+	htable_keep_none(NULL);
+	for (uint_t i = 0; i < NELEM(t); i++)
+		htable_release(t[i]);
+	ht = htable_kept();
+	expect(ht != NULL && come_and_go() <= 0, "the kernel's own tables are not used first");
+	host_before_which = &kas_hat->hat_mutex;
+	host_before_lock = take_kept;
+	expect(htable_kept() == NULL && host_before_lock == NULL, "a table that somebody else has taken");
+	ht->ht_hat = NULL;
+	htable_free(ht);
+}
+
 /* ------------------------------------------------------------------ chains */
 
 static hat_t *crowded;
@@ -710,6 +755,7 @@ rare_run(hat_t *hat)
 	cut_locked(hat);
 	same_rank(hat);
 	runs(hat);
+	kept_tables();
 	chains(hat);
 	record_refused(hat);
 	record_reserve(hat);
