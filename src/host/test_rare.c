@@ -336,74 +336,6 @@ create_shared(void)
 }
 
 static void
-cut(htable_t *ht, void (*fn)(htable_t *))
-{
-	uint_t h = htable_hash(ht->ht_hat, ht->ht_vaddr, ht->ht_level);
-
-	mutex_enter(htable_lock(ht->ht_hat, h));
-	fn(ht);
-	mutex_exit(htable_lock(ht->ht_hat, h));
-}
-
-/** A table below the directory comes back for the CPU that runs it, which keeps its own copy of the link. */
-static void
-uncut_directory(hat_t *old)
-{
-	hat_t *hat = hat_alloc(&narrow);
-	htable_t *ht;
-	paddr_t pa;
-
-	hat_setup(hat);
-	hat_memload(hat, VA, page, RW, HAT_LOAD);
-	ht = htable_lookup(hat, VA, MIN(1, mmu.max_level - 1));
-	cut(ht, htable_cut);
-	expect(mmu_access(VA, MMU_USER, &pa) != 0, "a page below a table that is cut off can be read");
-	cut(ht, htable_uncut);
-	expect(mmu_access(VA, MMU_USER, &pa) == 0, "a page below a table that was put back cannot be read");
-	htable_release(ht);
-	hat_setup(old);
-	hat_unload(hat, VA, PAGESIZE, HAT_UNLOAD);
-	host_free_space(hat);
-}
-
-/** Whoever is emptying a table stops when an entry is locked. */
-static void
-cut_locked(hat_t *hat)
-{
-	htable_t *ht;
-
-	for (uint_t i = 0; i < 2; i++)
-		hat_memload(hat, VA + i * PAGESIZE, page, RW, HAT_LOAD);
-	ht = htable_lookup(hat, VA, 0);
-	cut(ht, htable_cut);
-	ht->ht_lock_cnt = 1;
-	htable_cut_empty(ht);
-	expect(ht->ht_valid_cnt == 2, "a table with a locked page is emptied");
-	ht->ht_lock_cnt = 0;
-	cut(ht, htable_uncut);
-	htable_release(ht);
-	hat_unload(hat, VA, 2 * PAGESIZE, HAT_UNLOAD);
-}
-
-static void
-same_rank(hat_t *hat)
-{
-	htable_t *ht = htable_create(hat, VA, 0, NULL);
-	uint32_t were;
-
-	htable_rank_none(ht);
-	were = hat->hat_ranks[HTABLE_RANK_EMPTY];
-	for (uint_t i = 0; i < 2; i++) {
-		htable_rank_follow(ht);
-		expect(hat->hat_ranks[HTABLE_RANK_EMPTY] == were + 1, "followed %u times, counted %u times", i + 1,
-		    hat->hat_ranks[HTABLE_RANK_EMPTY] - were);
-	}
-	htable_rank_none(ht);
-	expect(hat->hat_ranks[HTABLE_RANK_EMPTY] == were, "and never uncounted");
-	htable_release(ht);
-}
-
-static void
 gone(volatile void *p)
 {
 	if (((uintptr_t)p & PAGEOFFSET) != offset)
@@ -443,51 +375,6 @@ runs(hat_t *hat)
 	htable_release(ht);
 	put_entry(hat, VA + 5 * PAGESIZE, was);
 	hat_unload(hat, VA + 5 * PAGESIZE, PAGESIZE, HAT_UNLOAD);
-}
-
-/** Eight address spaces with a page each. @return so many tables more than before; less than 0: there were some that nobody had */
-static int32_t
-come_and_go(void)
-{
-	uint32_t before = active_ptables;
-	hat_t *hats[8];
-
-	for (uint_t i = 0; i < NELEM(hats); i++) {
-		hats[i] = hat_alloc(&wide);
-		hat_memload(hats[i], VA, page, RW, HAT_LOAD);
-	}
-	for (uint_t i = 0; i < NELEM(hats); i++)
-		host_free_space(hats[i]);
-	return ((int32_t)(active_ptables - before));
-}
-
-static void
-take_kept(void)
-{
-	htable_keep_none(NULL);
-}
-
-/** The kernel uses what lies on its stack, its own tables and those that were left to it; then others are kept. */
-static void
-kept_tables(void)
-{
-	htable_t *t[40], *ht;
-
-	htable_keep_none(NULL);
-	expect(htable_kept() == NULL && come_and_go() > 0, "nothing is kept");
-	for (uint_t i = 0; i < NELEM(t); i++)
-		t[i] = htable_create(kas_hat, OTHER + i * LARGE, 0, NULL);
-	expect(kas_hat->hat_ht_cached == NULL && come_and_go() > 0, "nothing is kept since the kernel has used what was");
-	htable_keep_none(NULL);
-	for (uint_t i = 0; i < NELEM(t); i++)
-		htable_release(t[i]);
-	ht = htable_kept();
-	expect(ht != NULL && come_and_go() <= 0, "the kernel's own tables are not used first");
-	host_before_which = &kas_hat->hat_mutex;
-	host_before_lock = take_kept;
-	expect(htable_kept() == NULL && host_before_lock == NULL, "a table that somebody else has taken");
-	ht->ht_hat = NULL;
-	htable_free(ht);
 }
 
 /* ------------------------------------------------------------------ chains */
@@ -751,11 +638,7 @@ rare_run(hat_t *hat)
 	boot_mappings();
 	last_pages();
 	create_shared();
-	uncut_directory(hat);
-	cut_locked(hat);
-	same_rank(hat);
 	runs(hat);
-	kept_tables();
 	chains(hat);
 	record_refused(hat);
 	record_reserve(hat);
