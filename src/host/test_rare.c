@@ -362,6 +362,8 @@ runs(hat_t *hat)
 	expect(htable_walk(hat, &ht, &va, VA + 4 * LEVEL_SIZE(l)) != 0 && va == VA, "the first page at 0x%lx", va);
 	n = htable_run(ht, va, VA + 4 * LEVEL_SIZE(l));
 	expect(n == 3, "a run of %u", n);
+	n = htable_run(ht, va, VA + 2 * LEVEL_SIZE(l));
+	expect(n == 2, "a run of %u before the end of the range", n);
 	htable_release(ht);
 	hat_unload(hat, VA, 3 * LEVEL_SIZE(l), HAT_UNLOAD);
 	hat_unload(hat, VA + 3 * LARGE, PAGESIZE, HAT_UNLOAD);
