@@ -56,7 +56,9 @@ look_on(htable_t *ht, uint8_t *table, uintptr_t *vap, uint_t start, uintptr_t ea
 		entry++;		/* it has just gone */
 	}
 	va += (uintptr_t)(entry - start) << LEVEL_SHIFT(ht->ht_level);
-	*vap = va < *vap ? 0 : va_skip_hole(va);	/* 0: the end of the address space */
+	if (IN_VA_HOLE(va))		/* the entries for what is above the hole follow those for what is below */
+		va += mmu.hole_end + 1 - mmu.hole_start;
+	*vap = va < *vap ? 0 : va;	/* 0: the end of the address space */
 	return (pte);
 }
 

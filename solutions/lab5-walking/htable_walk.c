@@ -66,17 +66,17 @@ lowest_table(hat_t *hat, uintptr_t *vap, uintptr_t eaddr)
 x86pte_t FLATTEN
 htable_walk(hat_t *hat, htable_t **htp, uintptr_t *vap, uintptr_t eaddr)
 {
-	uintptr_t start = *vap, va = va_skip_hole(start);
+	uintptr_t va = va_skip_hole(*vap);
 	htable_t *ht = *htp;
 
-	ASSERT(eaddr > start);
+	ASSERT(eaddr > *vap);
 	eaddr = clamp_end(hat, eaddr);
 	ASSERT(hat == kas_hat || eaddr <= kernelbase);
 	if (ht != NULL && htable_base(hat, va, ht->ht_level) != ht->ht_vaddr) {
 		htable_release(ht);
 		ht = NULL;
 	}
-	while (va >= start && va < eaddr) {
+	while (va < eaddr) {	/* what is behind the end of the address space is 0, and ends it below (C-12) */
 		uintptr_t from;
 		x86pte_t pte;
 

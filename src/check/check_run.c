@@ -14,7 +14,7 @@
 #include <check/invariants.h>
 #include <check/stress.h>
 #include <check/trial.h>
-#include <hat/htable.h>
+#include <hat/htable_impl.h>
 #include <sys/debug.h>
 #include <sys/kmem.h>
 #include <sys/printf.h>
@@ -111,6 +111,7 @@ scratch_free(struct check_run *r)
 {
 	hat_t *hat = r->cr_hat;
 
+	atomic_inc_32(&htable_dont_cache);	/* no other address space gets tables that a copy may still think it has */
 	if (r->cr_check->ck_flags & CK_BARE) {
 		hat->hat_flags |= HAT_FREEING;
 		htable_purge_hat(hat);
@@ -119,6 +120,7 @@ scratch_free(struct check_run *r)
 		hat_free_start(hat);
 		hat_free_end(hat);
 	}
+	atomic_dec_32(&htable_dont_cache);
 	r->cr_hat = NULL;
 }
 
@@ -287,6 +289,7 @@ give_up_hat(struct check_run *r)
 	if (r->cr_hat == NULL)
 		unsound(r, "what the check left behind outlived its address space");
 	scratch_abandon(r->cr_hat);
+	htable_dont_cache = 0;		/* a purge that did not come to its end has left it raised */
 	if (!invariants_abandon())
 		unsound(r, "the counts of tables are lower than the tables that exist");
 	if (check_invariants() > 0)

@@ -158,12 +158,8 @@ batch_add(hat_t *hat, struct batch *b, uintptr_t va, level_t level)
 static void
 sweep_run(htable_t *ht, uint_t entry, uint_t end, struct batch *b)
 {
-	x86pte_t seen = 0;
-	uint_t gone = pte_sweep(x86pte_access_pagetable(ht, entry), end - entry, &seen);
+	x86pte_t seen = htable_sweep(ht, entry, end);
 
-	x86pte_release_pagetable(ht);
-	(void)__atomic_sub_fetch(&ht->ht_valid_cnt, (int32_t)gone, __ATOMIC_SEQ_CST);
-	atomic_add_long(&ht->ht_hat->hat_pages_mapped[ht->ht_level], -(long)gone);
 	if ((seen & (PT_REF | PT_MOD)) && !(ht->ht_flags & HTABLE_CUT))
 		b->unflushed = 2;	/* which ones is not known */
 }

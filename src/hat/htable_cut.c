@@ -120,18 +120,6 @@ ours_alone(const htable_t *ht)
 	return (ht->ht_valid_cnt > 0 && *(volatile const int32_t *)&ht->ht_busy == 1 && ht->ht_lock_cnt == 0);
 }
 
-/** Leaves that no list knows: all in one visit to the table. */
-static void
-sweep(htable_t *ht)
-{
-	x86pte_t seen = 0;
-	int32_t gone = (int32_t)pte_sweep(x86pte_access_pagetable(ht, 0), HTABLE_NUM_PTES(ht), &seen);
-
-	x86pte_release_pagetable(ht);
-	atomic_add_long(&ht->ht_hat->hat_pages_mapped[ht->ht_level], -gone);
-	(void)__atomic_sub_fetch(&ht->ht_valid_cnt, gone, __ATOMIC_SEQ_CST);
-}
-
 void
 htable_cut_empty(htable_t *ht)
 {
@@ -139,7 +127,7 @@ htable_cut_empty(htable_t *ht)
 
 	ASSERT(ht->ht_flags & HTABLE_CUT);
 	if (ours_alone(ht))
-		sweep(ht);
+		(void)htable_sweep(ht, 0, n);
 	for (uint_t i = 0; i < n && ours_alone(ht); i++) {
 		x86pte_t pte = x86pte_get(ht, i);
 

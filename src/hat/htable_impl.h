@@ -101,6 +101,8 @@ void htable_keep_none(void *arg);
  * @return  end: there is none
  */
 uint_t htable_next_valid(htable_t *ht, uint_t entry, uint_t end, x86pte_t *ptep);
+/** pte_sweep() of the entries of a held table from `entry` on, below `end`, and its counts. @return all bits that they had */
+x86pte_t htable_sweep(htable_t *ht, uint_t entry, uint_t end);
 /** The first entry that is not to be looked at: eaddr lies before it, or the table ends. `entry` is the one at va. */
 uint_t htable_entries_before(const htable_t *ht, uint_t entry, uintptr_t va, uintptr_t eaddr);
 

@@ -18,7 +18,7 @@ static volatile int32_t kept;
 bool
 htable_keep(htable_t *ht)
 {
-	if (kept >= MOST || freemem <= 2 * throttlefree)
+	if (kept >= MOST || freemem <= 2 * throttlefree || htable_dont_cache != 0)
 		return (false);
 	atomic_inc_int(&kept);
 	x86pte_zero(ht, 0, mmu.ptes_per_table);

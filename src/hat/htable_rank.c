@@ -11,7 +11,8 @@ counted(const htable_t *ht, uint_t rank)
 {
 	if (ht->ht_hat == kas_hat || (ht->ht_flags & HTABLE_SHARED_PFN) || ht->ht_parent == NULL)
 		return (false);
-	return (rank == HTABLE_RANK_EMPTY || (rank >= HTABLE_RANK_LIVE && ht->ht_level == 0));
+	/* whoever makes a table need not know of ranks: there may be anything at first */
+	return (rank == HTABLE_RANK_EMPTY || (rank >= HTABLE_RANK_LIVE && rank < HTABLE_NRANKS && ht->ht_level == 0));
 }
 
 static void

@@ -40,6 +40,18 @@ htable_next_valid(htable_t *ht, uint_t entry, uint_t end, x86pte_t *ptep)
 	return (MIN(entry, end));
 }
 
+x86pte_t
+htable_sweep(htable_t *ht, uint_t entry, uint_t end)
+{
+	x86pte_t seen = 0;
+	uint_t gone = pte_sweep(x86pte_access_pagetable(ht, entry), end - entry, &seen);
+
+	x86pte_release_pagetable(ht);
+	(void)__atomic_sub_fetch(&ht->ht_valid_cnt, (int32_t)gone, __ATOMIC_SEQ_CST);
+	atomic_add_long(&ht->ht_hat->hat_pages_mapped[ht->ht_level], -(long)gone);
+	return (seen);
+}
+
 uint_t
 htable_entries_before(const htable_t *ht, uint_t entry, uintptr_t va, uintptr_t eaddr)
 {

@@ -114,7 +114,7 @@ try_twice(void)
 
 	try_user(false);
 	try_user(true);
-	htable_keep_none(NULL);	/* how many are handed on depends on who came last */
+	htable_keep_none(NULL);
 	free = freemem;
 	tables = active_ptables;
 	try_user(true);

@@ -191,6 +191,29 @@ def cost(flavor, name):
     return found[name], "exact"
 
 
+# Flushes are counted where there are assertions: one for each of 512 leaf tables and one for the table above; two for a live table.
+FLUSHES = {"unmap-range-flushes": (4, 513), "steal-flushes": (7, 2)}
+
+
+def flushes_command(flavor, group):
+    return ("make -s -f src/kernel.mk FLAVOR=%s IMAGE=tests TESTS=1 && python3 src/tools/boot.py --flavor %s "
+            "--image build/%s-tests/hatlab.iso --args 'tour=0 costs=%d watchdog=60000'" % (flavor, flavor, flavor, group))
+
+
+def flushes(flavor, name):
+    _, output = run(flushes_command(flavor, FLUSHES[name][0]))
+    found = re.findall(r"%%cost name=%s value=(\d+)" % name, output)
+    if not found:
+        raise Trouble("no row %s" % name)
+    return max(map(int, found)), "exact"
+
+
+def flush_rows():
+    return [Row("cost-%s-%s" % (name, flavor), "flushes", bound, "%s | grep 'name=%s '" % (flushes_command(flavor, group), name),
+                lambda flavor=flavor, name=name: flushes(flavor, name))
+            for flavor in FLAVORS for name, (group, bound) in FLUSHES.items()]
+
+
 def cost_rows():
     return [Row("cost-%s-%s" % (name, flavor), "bytes" if "bytes" in name else "instructions",
                 bound if flavor == "amd64" else None, "%s | grep 'name=%s '" % (costs_command(flavor), name),
@@ -208,7 +231,7 @@ def table(times, source):
         rows.append(Row("touch-one-file-and-compare-" + flavor, "s", REBUILD_BOUND,
                         "touch %s; time make compare FLAVOR=%s" % (source, flavor),
                         lambda flavor=flavor: rebuilt_compare(flavor, source, times)))
-    return rows + cost_rows()
+    return rows + cost_rows() + flush_rows()
 
 
 # ------------------------------------------------------------------------- the report
