@@ -10,16 +10,17 @@
 #include <hat/htable_impl.h>
 #include <vm/page.h>
 
-#define MOST	8u	/* two one-page processes' worth */
+#define MOST	8	/* two one-page processes' worth */
 
-static volatile uint32_t kept;
+/** About so many lie there: the kernel pushes and pops too, and says nothing. Two at once may take one too many off. */
+static volatile int32_t kept;
 
 bool
 htable_keep(htable_t *ht)
 {
 	if (kept >= MOST || freemem <= 2 * throttlefree || htable_dont_cache != 0)
 		return (false);
-	atomic_inc_32(&kept);
+	atomic_inc_int(&kept);
 	x86pte_zero(ht, 0, mmu.ptes_per_table);
 	ht->ht_hat = kas_hat;
 	ht->ht_valid_cnt = 0;
@@ -32,8 +33,10 @@ htable_kept(void)
 {
 	htable_t *ht = kas_hat->hat_ht_cached != NULL ? hat_cache_get(kas_hat) : NULL;
 
-	if (ht != NULL && kept > 0)
-		atomic_dec_32(&kept);
+	if (ht == NULL)
+		kept = 0;	/* the kernel may have used them: more can be kept again */
+	else if (kept > 0)
+		atomic_dec_int(&kept);
 	return (ht);
 }
 

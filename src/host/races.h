@@ -27,6 +27,8 @@ void leaves_run(hat_t *hat);
 void corners_run(hat_t *hat);
 /** And of test_rare.c. */
 void rare_run(hat_t *hat);
+/** And of test_cut.c. */
+void cut_run(hat_t *hat);
 /** And of test_dump.c. */
 void dump_run(hat_t *hat);
 

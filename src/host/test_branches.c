@@ -35,6 +35,14 @@ set_ref(volatile void *p)
 	bits_came++;
 }
 
+/** Not before the first exchange, which expects nothing there, but before the next one. */
+static void
+set_bits_later(volatile void *p)
+{
+	(void)p;
+	host_before_cas = set_bits;
+}
+
 /** The leaf at VA, clean, and its table, held. */
 static htable_t *
 clean_leaf(hat_t *hat, uint_t *entryp)
@@ -57,16 +65,16 @@ drop_leaf(hat_t *hat, htable_t *ht)
 	hat_unload(hat, VA, PAGESIZE, HAT_UNLOAD);
 }
 
-/** The MMU notes an access between load and exchange: it is in what comes back, and in the new leaf of the same frame. */
+/** The MMU notes an access before an exchange: it is in what comes back, and in the new leaf of the same frame. */
 static void
-set_race(hat_t *hat, bool own_pointer)
+set_race(hat_t *hat, bool own_pointer, bool later)
 {
 	uint_t i;
 	htable_t *ht = clean_leaf(hat, &i);
 	x86pte_t new = x86pte_get(ht, i) & ~PT_WRITABLE, old;
 	void *p = own_pointer ? x86pte_access_pagetable(ht, i) : NULL;
 
-	host_before_cas = set_bits;
+	host_before_cas = later ? set_bits_later : set_bits;
 	old = x86pte_set(ht, i, new, p);
 	if (own_pointer)
 		x86pte_release_pagetable(ht);
@@ -410,7 +418,8 @@ test_branches(void)
 	hat = hat_alloc(&wide);
 	hat_setup(hat);
 	for (int own = 0; own < 2; own++) {
-		set_race(hat, own);
+		set_race(hat, own, false);
+		set_race(hat, own, true);
 		inval_race(hat, own);
 	}
 	set_invalid(hat);
@@ -429,11 +438,12 @@ test_branches(void)
 	leaves_run(hat);
 	corners_run(hat);
 	rare_run(hat);
+	cut_run(hat);
 	dump_run(hat);
 	hat_setup(NULL);
 	host_free_space(hat);
 	htable_reap(NULL);	/* from nobody */
 	page_free(page, 1);
 	host_sound("at the end");
-	printf("branches: races of entries, tables, thieves, reserves; edges of walks, panics, sharing; leaves; corners; what is rare; dumps\n");
+	printf("branches: races of entries, tables, thieves, reserves; edges of walks, panics, sharing; leaves; corners; what is rare; tables on their way; dumps\n");
 }

@@ -336,74 +336,6 @@ create_shared(void)
 }
 
 static void
-cut(htable_t *ht, void (*fn)(htable_t *))
-{
-	uint_t h = htable_hash(ht->ht_hat, ht->ht_vaddr, ht->ht_level);
-
-	mutex_enter(htable_lock(ht->ht_hat, h));
-	fn(ht);
-	mutex_exit(htable_lock(ht->ht_hat, h));
-}
-
-/** A table below the directory comes back for the CPU that runs it, which keeps its own copy of the link. */
-static void
-uncut_directory(hat_t *old)
-{
-	hat_t *hat = hat_alloc(&narrow);
-	htable_t *ht;
-	paddr_t pa;
-
-	hat_setup(hat);
-	hat_memload(hat, VA, page, RW, HAT_LOAD);
-	ht = htable_lookup(hat, VA, MIN(1, mmu.max_level - 1));
-	cut(ht, htable_cut);
-	expect(mmu_access(VA, MMU_USER, &pa) != 0, "a page below a table that is cut off can be read");
-	cut(ht, htable_uncut);
-	expect(mmu_access(VA, MMU_USER, &pa) == 0, "a page below a table that was put back cannot be read");
-	htable_release(ht);
-	hat_setup(old);
-	hat_unload(hat, VA, PAGESIZE, HAT_UNLOAD);
-	host_free_space(hat);
-}
-
-/** Whoever is emptying a table stops when an entry is locked. */
-static void
-cut_locked(hat_t *hat)
-{
-	htable_t *ht;
-
-	for (uint_t i = 0; i < 2; i++)
-		hat_memload(hat, VA + i * PAGESIZE, page, RW, HAT_LOAD);
-	ht = htable_lookup(hat, VA, 0);
-	cut(ht, htable_cut);
-	ht->ht_lock_cnt = 1;
-	htable_cut_empty(ht);
-	expect(ht->ht_valid_cnt == 2, "a table with a locked page is emptied");
-	ht->ht_lock_cnt = 0;
-	cut(ht, htable_uncut);
-	htable_release(ht);
-	hat_unload(hat, VA, 2 * PAGESIZE, HAT_UNLOAD);
-}
-
-static void
-same_rank(hat_t *hat)
-{
-	htable_t *ht = htable_create(hat, VA, 0, NULL);
-	uint32_t were;
-
-	htable_rank_none(ht);
-	were = hat->hat_ranks[HTABLE_RANK_EMPTY];
-	for (uint_t i = 0; i < 2; i++) {
-		htable_rank_follow(ht);
-		expect(hat->hat_ranks[HTABLE_RANK_EMPTY] == were + 1, "followed %u times, counted %u times", i + 1,
-		    hat->hat_ranks[HTABLE_RANK_EMPTY] - were);
-	}
-	htable_rank_none(ht);
-	expect(hat->hat_ranks[HTABLE_RANK_EMPTY] == were, "and never uncounted");
-	htable_release(ht);
-}
-
-static void
 gone(volatile void *p)
 {
 	if (((uintptr_t)p & PAGEOFFSET) != offset)
@@ -430,6 +362,8 @@ runs(hat_t *hat)
 	expect(htable_walk(hat, &ht, &va, VA + 4 * LEVEL_SIZE(l)) != 0 && va == VA, "the first page at 0x%lx", va);
 	n = htable_run(ht, va, VA + 4 * LEVEL_SIZE(l));
 	expect(n == 3, "a run of %u", n);
+	n = htable_run(ht, va, VA + 2 * LEVEL_SIZE(l));
+	expect(n == 2, "a run of %u before the end of the range", n);
 	htable_release(ht);
 	hat_unload(hat, VA, 3 * LEVEL_SIZE(l), HAT_UNLOAD);
 	hat_unload(hat, VA + 3 * LARGE, PAGESIZE, HAT_UNLOAD);
@@ -706,9 +640,6 @@ rare_run(hat_t *hat)
 	boot_mappings();
 	last_pages();
 	create_shared();
-	uncut_directory(hat);
-	cut_locked(hat);
-	same_rank(hat);
 	runs(hat);
 	chains(hat);
 	record_refused(hat);
