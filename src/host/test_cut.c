@@ -71,6 +71,7 @@ static void
 same_rank(hat_t *hat)
 {
 	htable_t *ht = htable_create(hat, VA, 0, NULL);
+	uint_t hand = hat->hat_steal_hand;
 	uint32_t were;
 
 	htable_rank_none(ht);
@@ -82,6 +83,9 @@ same_rank(hat_t *hat)
 	}
 	htable_rank_none(ht);
 	expect(hat->hat_ranks[HTABLE_RANK_EMPTY] == were, "and never uncounted");
+	ht->ht_rank = HTABLE_NRANKS;	/* whoever has made it did not know of ranks */
+	htable_rank_none(ht);
+	expect(hat->hat_steal_hand == hand && ht->ht_rank == HTABLE_RANK_NONE, "a rank that does not exist is counted, behind the others");
 	htable_release(ht);
 }
 
@@ -277,6 +281,9 @@ kept_tables(void)
 	htable_t *t[40], *ht;
 
 	htable_keep_none(NULL);
+	htable_dont_cache = 1;
+	expect(come_and_go() == 0, "tables are kept while nobody may");
+	htable_dont_cache = 0;
 	expect(htable_kept() == NULL && come_and_go() > 0, "nothing is kept");
 	for (uint_t i = 0; i < NELEM(t); i++)
 		t[i] = htable_create(kas_hat, OTHER + i * LARGE, 0, NULL);
