@@ -278,7 +278,7 @@ def test_panics_excuse():
 
 def test_report():
     """a gap in src/hat makes the program fail like one in solutions/; so does an explanation that nothing needs, and a run that failed"""
-    file, line = "src/hat/pte_store.c", next(n for n, t in enumerate(sources("src/hat/pte_store.c").splitlines(), 1) if "mmu.pae_hat" in t)
+    file, line = "src/hat/pte_store.c", next(n for n, t in enumerate(sources("src/hat/pte_store.c").splitlines(), 1) if "MMU_PAE" in t)
     explanation = f"{file} pte_store i386 1/2\n\t{sources(file).splitlines()[line - 1].strip()}\n\tWhy not.\n"
 
     def well(branches, text="", wrong=()):

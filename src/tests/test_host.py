@@ -62,7 +62,7 @@ MISTAKES = (
     ("lost-hold", "lab2-finding/htable_lookup.c", "ht->ht_busy++;", "(void)0;", "panic"),
     ("freed-chain", "lab4-letting-go/htable_chain_remove.c", "ht->ht_prev->ht_next = ht->ht_next;", "(void)0;", ""),
     ("stolen-full", "lab7-running-out/htable_steal.c", "ht->ht_level == 0 ? threshold : 0", "threshold", ""),
-    ("stolen-flush", "src/hat/htable_cut.c", "0);\n\that_tlb_inval(ht->ht_hat, DEMAP_ALL_ADDR);", "0);", "P5: CPU"),
+    ("stolen-flush", "src/hat/htable_cut.c", "PTE_CUT);\n\that_tlb_inval(ht->ht_hat, DEMAP_ALL_ADDR);", "PTE_CUT);", "P5: CPU"),
     ("stolen-dirty", "src/hat/htable_cut.c", "HAT_UNLOAD, pte", "HAT_UNLOAD_NOSYNC, pte", "is stolen, and of its bits"),
     ("stolen-half", "src/hat/htable_cut.c", "i < n && ours_alone", "i < n / 2 && ours_alone", "a part of the table"),
 )

@@ -17,8 +17,8 @@ CHECK = re.compile(r'^CHECK\(\w+, "([\w-]+)"', re.M)
 
 # Units that make the impossible happen: the case of test_panic.c, and what is planted where.
 WRONG = (
-    ("wrong-set-one", "lab1-entries/x86pte_set.c", "if (ht->ht_level > 0 &&", "if (ht->ht_hat != kas_hat) return (LPAGE_ERROR);\n\tif (ht->ht_level > 0 &&"),
-    ("wrong-set-array", "lab1-entries/x86pte_set.c", "if (ht->ht_level > 0 &&", "if (ht->ht_hat != kas_hat) return (LPAGE_ERROR);\n\tif (ht->ht_level > 0 &&"),
+    ("wrong-set-one", "lab1-entries/x86pte_set.c", "if (ptr != NULL)", "if (ht->ht_hat != kas_hat) return (LPAGE_ERROR);\n\tif (ptr != NULL)"),
+    ("wrong-set-array", "lab1-entries/x86pte_set.c", "if (ptr != NULL)", "if (ht->ht_hat != kas_hat) return (LPAGE_ERROR);\n\tif (ptr != NULL)"),
     ("wrong-lookup", "lab2-finding/htable_lookup.c", "uintptr_t base = htable_base(hat, va, level);",
      "uintptr_t base = htable_base(hat, level == 0 && hat != kas_hat ? va - LEVEL_SIZE(1) : va, level);"),
 )
