@@ -132,12 +132,12 @@ def source_plants():
         Plant("callback", "C-35", "src/hat/hat_unload.c", [("b->cb->hcb_end = b->r[i].start + b->r[i].bytes;",
               "b->cb->hcb_end = b->r[i].start + ((b->r[i].bytes >> LEVEL_SHIFT(b->r[i].level)) << (LEVEL_SIZE(b->r[i].level) & 31));"), (
                   "\tif (ht == NULL)\n\t\treturn (false);", "\tif (ht == NULL)\n\t\treturn (true);"), (
-                      "\tif (b == NULL)\n\t\treturn (x86pte_inval", "\tif (true)\n\t\treturn (x86pte_inval")], "upper-callback", "end of the first range"),
+                      "\tif (b == NULL)\n\t\treturn (x86pte_inval", "\tif (true)\n\t\treturn (x86pte_inval"), (
+                          "bool cut = cut_off(ht, b);", "bool cut = false && cut_off(ht, b);")], "upper-callback", "end of the first range"),
         Plant("one-page", "C-43", "src/hat/hat_unload.c", [], "upper-cut", "a large page was cut"),
         Plant("chains", "C-16", "src/hat/htable_chains.c", [("hc->hc_count > nchains(hc) && hat != kas_hat", "false")], "chains-grow", "on one chain"),
         Plant("each", "C-17", "src/hat/hat_unload.c", [], "unload-flush", "flushes for 36 pages"),
-        Plant("pages", "C-17", "src/hat/hat_unload.c", [("bool cut = cut_off(ht, b);", "bool cut = false && cut_off(ht, b);")], "unload-whole",
-              "flushes for 3 tables"),
+        Plant("pages", "C-17", "src/hat/hat_unload.c", [], "unload-whole", "flushes for 3 tables"),
         Plant("reuse", "C-17", "src/hat/hat_page.c", [("if (hat_unflushed != 0)", "if (false)")], "unload-reuse", "stale translation"),
         Plant("bytes", "C-36", "src/hat/hat_query.c", [("hat->hat_ism_pgcnt << PAGESHIFT", "hat->hat_ism_pgcnt")], "upper-share", "bytes seen"),
         Plant("nosync", "C-41", "src/hat/hat_attr.c", [("\tif ((new & PT_SOFTWARE) >= PT_NOSYNC)\n\t\tnew |= PT_REF | PT_MOD;", "")], "upper-attr",

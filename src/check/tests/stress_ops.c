@@ -409,9 +409,12 @@ space_unshare(struct worker *w, struct space *sp)
 	sp->sp_share_va = 0;
 }
 
+/* Who takes a page away from everybody may be between an entry that is clear and its counts: hat_free_end() waits for him too. */
 static void
 check_empty(const struct worker *w, const hat_t *hat)
 {
+	while (hat->hat_guests != 0)
+		thread_yield();
 	for (level_t l = 0; l <= MAX_PAGE_LEVEL; l++)
 		if (hat->hat_pages_mapped[l] != 0)
 			stress_fail(w, "%lu pages of level %d are left in an empty address space", hat->hat_pages_mapped[l], l);
