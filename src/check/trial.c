@@ -28,6 +28,7 @@ static struct {
 	volatile bool	on;
 	hat_t		*hat;
 	struct kthread	*thread;
+	const volatile uint32_t *word;	/**< recorded with each call; NULL: none */
 	uint8_t		copy[TRIAL_MAXFUNCS];	/**< per function: index of the copy to use */
 } trial;
 
@@ -126,6 +127,8 @@ remember(uint_t index, uint8_t copy, const uintptr_t *args)
 	c->tr_func = index;
 	c->tr_copy = copy;
 	c->tr_thread = curthread;
+	c->tr_nlocks = (uint8_t)curthread->t_nlocks;
+	c->tr_seen = trial.word != NULL ? *trial.word : 0;
 	for (uint_t i = 0; i < TRIAL_NARGS; i++)
 		c->tr_args[i] = args[i];
 }
@@ -183,6 +186,7 @@ trial_begin(hat_t *hat, const char *unit, const char *copy)
 	memset(trial.copy, 0, sizeof (trial.copy));
 	n = choose(trial.copy, unit, copy);
 	trial.hat = hat;
+	trial.word = NULL;
 	trial.thread = curthread;
 	trial_forget();
 	membar();
@@ -248,6 +252,12 @@ void
 trial_forget(void)
 {
 	ncalls = 0;
+}
+
+void
+trial_watch(const volatile void *word)
+{
+	trial.word = word;
 }
 
 static bool
