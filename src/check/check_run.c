@@ -12,6 +12,7 @@
 #include <check/costs.h>
 #include <check/damage.h>
 #include <check/invariants.h>
+#include <check/outside.h>
 #include <check/stress.h>
 #include <check/trial.h>
 #include <hat/htable_impl.h>
@@ -63,7 +64,8 @@ word_wants(const char *word, size_t n, const struct check *c)
 	char lab[8];
 
 	snprintf(lab, sizeof (lab), "lab%u", c->ck_lab);
-	return (is_word(word, n, "all") || is_word(word, n, lab) || is_word(word, n, c->ck_name));
+	return (is_word(word, n, "all") || is_word(word, n, lab) || is_word(word, n, c->ck_name) ||
+	    ((c->ck_flags & CK_BOOT) && is_word(word, n, "boot")));
 }
 
 static bool
@@ -332,6 +334,7 @@ run_one(const struct check *c, const char *copy)
 	print_begin(r);
 	r->cr_hat = scratch_make(c);
 	check_current = r;
+	outside_start();
 	check_random_start(c->ck_name);
 	t = thread_create("check", run_thread, r);
 	if (wait_for(t, r))
@@ -396,7 +399,6 @@ run_or_skip(const struct check *c, const char *copy)
 		skip(c, copy, need);
 }
 
-/* Two files may have checks of one lab on the same line. */
 /* The compiler puts them into the table in an order of its own; people read them as they were written. */
 static const struct check *
 next_in_order(const struct check *after)
@@ -409,17 +411,29 @@ next_in_order(const struct check *after)
 	return (next);
 }
 
-/* Checks of a unit that has no such copy use what is linked, unless each copy is to be tried in turn. */
-static void
-run_with(const char *copy, bool only_units_with_it)
+/*
+ * The copy that a check is run with: the one asked for where its unit has it, else what is linked, unless each copy is tried in
+ * turn (NULL: not now). What happened at power-on is judged for the copy that did it.
+ */
+static const char *
+copy_for(const struct check *c, const char *copy, bool only_units_with_it)
 {
-	memset(results, 0, sizeof (results));
-	for (const struct check *c = NULL; (c = next_in_order(c)) != NULL; ) {
-		bool has = c->ck_unit != NULL && trial_has(c->ck_unit, copy);
+	if (c->ck_unit == NULL || !trial_has(c->ck_unit, copy))
+		copy = only_units_with_it ? NULL : "ref";
+	if (copy != NULL && (c->ck_flags & CK_BOOT) && strcmp(copy, trial_selected(c->ck_unit)) != 0)
+		copy = NULL;
+	return (copy);
+}
 
-		if (is_wanted(c) && (has || !only_units_with_it))
-			run_or_skip(c, has ? copy : "ref");
-	}
+static void
+run_with(const char *wanted, bool only_units_with_it)
+{
+	const char *copy;
+
+	memset(results, 0, sizeof (results));
+	for (const struct check *c = NULL; (c = next_in_order(c)) != NULL; )
+		if (is_wanted(c) && (copy = copy_for(c, wanted, only_units_with_it)) != NULL)
+			run_or_skip(c, copy);
 }
 
 static void
