@@ -70,10 +70,11 @@ by_copy(hat_t *hat, struct pair *p)
 	check_true(MUTEX_HELD(p->lock), "the new table's lock was given up");
 }
 
-/* The rest of htable_create(), and the table is given back like any other. */
+/* The rest of htable_create(), and the table is given back like any other. Another check judges the groups. */
 static void
 finish(struct pair *p)
 {
+	htable_note(p->parent, p->entry);
 	p->new->ht_parent = p->parent;
 	htable_chain_insert(p->new, p->hash);
 	mutex_exit(p->lock);
@@ -93,10 +94,10 @@ look_at_slots(const struct pair *p)
 			check_eq(raw_entry(p->parent, i), 0, "the slot beside the new link");
 }
 
-CHECK(link_slot, "link-slot", "link_ptp", 3, 5, NULL, 0)
+CHECK(link_slot, "link-slot", "link_ptp", 3, 4, NULL, 0)
 {
-	for (level_t l = 0; l < TOP_LEVEL(hat); l++) {
-		struct pair p = make_pair(hat, check_va(l + 1), l);
+	for (level_t l = TOP_LEVEL(hat) - 1; l >= 0; l--) {	/* down, as they would be made: each slot is empty */
+		struct pair p = make_pair(hat, check_va(l), l);
 
 		by_copy(hat, &p);
 		look_at_slots(&p);
@@ -110,7 +111,7 @@ CHECK(link_slot, "link-slot", "link_ptp", 3, 5, NULL, 0)
 /* It must never say less than there is: whoever finds 0 frees the table. */
 CHECK(link_order, "link-order", "link_ptp", 3, 2, "link-slot", 0)
 {
-	struct pair p = make_pair(hat, check_va(1), 0);
+	struct pair p = make_pair(hat, check_va(0), 0);
 	const struct trial_call *c;
 
 	mutex_enter(p.lock);
@@ -127,7 +128,7 @@ CHECK(link_order, "link-order", "link_ptp", 3, 2, "link-slot", 0)
 /* Who looks for valid entries passes over groups that have had none. */
 CHECK(link_group, "link-group", "link_ptp", 3, 1, "link-slot", 0)
 {
-	struct pair p = make_pair(hat, check_va(1), 0);
+	struct pair p = make_pair(hat, check_va(0), 0);
 
 	by_copy(hat, &p);
 	check_true(p.parent->ht_groups & 1u << (p.entry >> mmu.group_shift), "ht_groups of the parent is 0x%x: slot %u was not noted",
@@ -138,7 +139,7 @@ CHECK(link_group, "link-group", "link_ptp", 3, 1, "link-slot", 0)
 /* A walk may have marked an empty slot as used. */
 CHECK(link_marked, "link-marked", "link_ptp", 3, 1, "link-slot", 0)
 {
-	struct pair p = make_pair(hat, check_va(1), 0);
+	struct pair p = make_pair(hat, check_va(0), 0);
 
 	put_raw(p.parent, p.entry, PT_REF);
 	by_copy(hat, &p);
@@ -147,31 +148,31 @@ CHECK(link_marked, "link-marked", "link_ptp", 3, 1, "link-slot", 0)
 	finish(&p);
 }
 
+/* A panic gives the lock back. */
 static void
 link_pair(void *arg)
 {
 	struct pair *p = arg;
 
+	mutex_enter(p->lock);
 	link_ptp(p->parent, p->new, p->new->ht_vaddr);
+	mutex_exit(p->lock);
 }
 
 /* Whatever is there may be somebody's only way to his pages. */
 CHECK(link_taken, "link-taken", "link_ptp", 3, 2, "link-slot", 0)
 {
 	static const x86pte_t there[] = { PT_VALID | PT_USER | PT_REF, PTE_CUT, PT_REF | PT_MOD };
-	struct pair p = make_pair(hat, check_va(1), 0);
+	struct pair p = make_pair(hat, check_va(0), 0);
 	x86pte_t after[NELEM(there)];
 	bool stopped[NELEM(there)];
 	char text[160] = "";
 
 	for (uint_t i = 0; i < NELEM(there); i++) {
 		put_raw(p.parent, p.entry, there[i]);
-		mutex_enter(p.lock);
 		copy_on(hat);
 		stopped[i] = check_panics(link_pair, &p, text, sizeof (text));
 		copy_off();
-		if (MUTEX_HELD(p.lock))
-			mutex_exit(p.lock);
 		after[i] = raw_entry(p.parent, p.entry);
 		p.parent->ht_valid_cnt = p.valid;
 	}
@@ -211,7 +212,7 @@ CHECK(link_directory, "link-directory", "link_ptp", 3, 3, "link-slot", CK_BARE)
 /* Nothing valid was there, so no TLB knows anything about it. */
 CHECK(link_quiet, "link-quiet", "link_ptp", 3, 1, "link-slot", 0)
 {
-	struct pair p = make_pair(hat, check_va(1), 0);
+	struct pair p = make_pair(hat, check_va(0), 0);
 
 	by_copy(hat, &p);
 	check_eq(trial_calls("hat_tlb_inval", TRIAL_ANY, TRIAL_ANY), 0, "flushes after a link in a table that is no directory");
