@@ -88,25 +88,6 @@ CHECK(create_path, "create-path", "htable_create", 3, 5, NULL, 0)
 	htable_release(ht);
 }
 
-/* The same, as the hardware sees it: this path, and nothing besides. */
-CHECK(create_outside, "create-outside", "htable_create", 3, 3, "create-path", 0)
-{
-	uintptr_t va[3] = { check_va(0), check_va(0), check_va(1) };
-	htable_t *ht[3];
-
-	expect_table(va[0], 0);
-	expect_table(va[1], 0);
-	expect_table(va[2], 1);
-	copy_on(hat);
-	ht[0] = htable_create(hat, va[0], 0, NULL);
-	ht[1] = htable_create(hat, va[1], 0, NULL);
-	ht[2] = htable_create(hat, va[2], 1, NULL);
-	copy_off();
-	check_outside(hat);
-	for (uint_t i = 0; i < NELEM(ht); i++)
-		htable_release(ht[i]);
-}
-
 CHECK(create_again, "create-again", "htable_create", 3, 3, "create-path", 0)
 {
 	uintptr_t va = check_va(1);
@@ -138,9 +119,30 @@ CHECK(create_sibling, "create-sibling", "htable_create", 3, 3, "create-path", 0)
 	check_eq((uintptr_t)second->ht_parent, (uintptr_t)first->ht_parent, "the parent of both");
 	check_eq(first->ht_parent->ht_valid_cnt, 2, "ht_valid_cnt of the parent of both");
 	look_at(hat, first->ht_parent, va, 1, 2, 0);
+	for (htable_t *ht = first->ht_parent->ht_parent; ht != NULL; ht = ht->ht_parent)
+		look_at(hat, ht, va, ht->ht_level, 1, 0);
 	look_at(hat, second, beside, 0, 0, 1);
 	htable_release(second);
 	htable_release(first);
+}
+
+/* As the hardware sees it: these paths, and nothing besides. */
+CHECK(create_outside, "create-outside", "htable_create", 3, 3, "create-again create-sibling", 0)
+{
+	uintptr_t va[3] = { check_va(0), check_va(0), check_va(1) };
+	htable_t *ht[3];
+
+	expect_table(va[0], 0);
+	expect_table(va[1], 0);
+	expect_table(va[2], 1);
+	copy_on(hat);
+	ht[0] = htable_create(hat, va[0], 0, NULL);
+	ht[1] = htable_create(hat, va[1], 0, NULL);
+	ht[2] = htable_create(hat, va[2], 1, NULL);
+	copy_off();
+	check_outside(hat);
+	for (uint_t i = 0; i < NELEM(ht); i++)
+		htable_release(ht[i]);
 }
 
 /* Twice each, so that building and finding both happen. */
@@ -206,22 +208,29 @@ CHECK(create_unlocked, "create-unlocked", "htable_create", 3, 2, "create-path", 
 	htable_release(ht);
 }
 
-/* The source lies in the same address space here, so that whatever goes wrong stays in it. */
-CHECK(create_shared, "create-shared", "htable_create", 3, 2, "create-path", 0)
+/* The source lies in the same address space here, so that whatever goes wrong stays in it; nothing is there over va but the top. */
+CHECK(create_shared, "create-shared", "htable_create", 3, 2, "create-again", 0)
 {
-	uintptr_t va = check_va(1), beside = va ^ LEVEL_SIZE(1);
-	htable_t *source = htable_create(hat, beside, 0, NULL), *ht;
+	uintptr_t va = check_va(0), elsewhere = check_va(0);
+	htable_t *source, *ht;
+	ulong_t shared;
 
+	while ((va ^ elsewhere) >> LEVEL_SHIFT(TOP_LEVEL(hat)) == 0)
+		elsewhere = check_va(0);
+	source = htable_create(hat, elsewhere, 0, NULL);
 	source->ht_valid_cnt = 1;	/* nobody shares an empty table */
+	shared = hatstat.hs_htable_shared;
 	copy_on(hat);
 	ht = htable_create(hat, va, 0, source);
 	copy_off();
+	hatstat.hs_htable_shared = shared;	/* tables of an address space that is given up are not counted */
 	check_eq(ht->ht_flags, HTABLE_SHARED_PFN, "ht_flags of a shared table");
 	check_eq((uintptr_t)ht->ht_shares, (uintptr_t)source, "ht_shares");
 	check_eq(source->ht_busy, 2, "ht_busy of the source: this check's hold and the shared table's");
-	check_eq(ht->ht_parent->ht_flags, 0, "ht_flags of the table above: only the one at the level asked for is shared");
+	check_eq(ht->ht_parent->ht_flags & HTABLE_SHARED_PFN, 0, "ht_flags of the table above: only the one at the level asked for is shared");
 	look_at(hat, ht, va, 0, 0, 1);
 	source->ht_valid_cnt = 0;
+	hatstat.hs_htable_shared++;
 	htable_release(ht);
 	check_eq(source->ht_busy, 1, "ht_busy of the source after the shared table has gone");
 	htable_release(source);
@@ -234,6 +243,7 @@ static struct {
 	htable_t	*parent, *ready;	/**< held by the check */
 	volatile bool	published, over;
 	ulong_t		steals;
+	kthread_t	*check;			/**< the thread that runs the check: it may be thrown out of it */
 } other;
 
 /* By hand, so that no unit is needed for it. */
@@ -262,9 +272,9 @@ static void
 somebody_else(void *arg)
 {
 	(void)arg;
-	while (hatstat.hs_steals == other.steals && !other.over)
+	while (hatstat.hs_steals == other.steals && !other.over && other.check->t_check != NULL)
 		thread_yield();
-	if (!other.over) {
+	if (!other.over && other.check->t_check != NULL) {
 		publish();
 		other.published = true;
 	}
@@ -272,7 +282,7 @@ somebody_else(void *arg)
 }
 
 /* Two make the same table, and this one finds that it comes second when it has its table already. */
-CHECK(create_race, "create-race", "htable_create", 3, 5, "create-again create-sibling", 0)
+CHECK(create_race, "create-race", "htable_create", 3, 5, "create-again create-sibling create-unlocked", 0)
 {
 	uintptr_t va = check_va(1), base = htable_base(hat, va, 0);
 	int32_t busy;
@@ -288,6 +298,7 @@ CHECK(create_race, "create-race", "htable_create", 3, 5, "create-again create-si
 	frames = active_ptables;
 	other.published = other.over = false;
 	other.steals = hatstat.hs_steals;
+	other.check = curthread;
 	t = thread_create("somebody else", somebody_else, NULL);
 	page_fail_after = 1;
 	copy_on(hat);
