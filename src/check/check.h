@@ -56,6 +56,8 @@ void copy_off(void);
 void check_note(const char *fmt, ...) PRINTFLIKE(1, 2);
 /** A number below n, the same for the same seed and check. */
 uint64_t check_random(uint64_t n);
+/** Call fn when the check's body has ended, however that comes: it puts back what the check has changed for everybody. */
+void check_at_end(void (*fn)(void));
 /**
  * Call fn(arg) and say whether it panicked (or failed an assertion); its message goes to text.
  * The copy in use stays as it was before.

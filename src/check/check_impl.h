@@ -30,6 +30,7 @@ struct check_run {
 	const char	*cr_result;	/**< "ok", "wrong", "todo" */
 	char		cr_at[64];
 	char		cr_text[192];
+	void		(*cr_at_end)(void);	/**< check_at_end() */
 	volatile bool	cr_done;
 };
 

@@ -196,6 +196,14 @@ judge(struct check_run *r, hat_t *only, const char *when)
 }
 
 static void
+at_end(struct check_run *r)
+{
+	if (r->cr_at_end != NULL)
+		r->cr_at_end();
+	r->cr_at_end = NULL;
+}
+
+static void
 run_body(struct check_run *r)
 {
 	struct check_frame f;
@@ -204,6 +212,7 @@ run_body(struct check_run *r)
 	if (md_setjmp(&f.cf_jump) == 0)
 		r->cr_check->ck_func(r->cr_hat);
 	trial_end();
+	at_end(r);
 	check_frame_pop(&f);
 	frame_result(r, &f);
 }
@@ -283,6 +292,7 @@ wait_for(kthread_t *t, struct check_run *r)
 		return (true);
 	}
 	trial_end();
+	at_end(r);
 	set_result(r, "wrong", "-", "asleep for ever: it waits for a lock that nobody will give back");
 	if (holds_foreign_lock(t, r->cr_hat))
 		unsound(r, "the check sleeps and holds a lock of the kernel");
