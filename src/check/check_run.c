@@ -292,6 +292,7 @@ give_up_hat(struct check_run *r)
 		unsound(r, "what the check left behind outlived its address space");
 	scratch_abandon(r->cr_hat);
 	htable_dont_cache = 0;		/* a purge that did not come to its end has left it raised */
+	use_boot_reserve = 0;		/* so may a check that was cut short */
 	if (!invariants_abandon())
 		unsound(r, "the counts of tables are lower than the tables that exist");
 	if (check_invariants() > 0)

@@ -29,6 +29,7 @@ static struct {
 	hat_t		*hat;
 	struct kthread	*thread;
 	uint8_t		copy[TRIAL_MAXFUNCS];	/**< per function: index of the copy to use */
+	void		(*on_call)(const char *func, const uintptr_t *args);	/**< or NULL */
 } trial;
 
 /** What `select=` asks for, per function. */
@@ -152,6 +153,19 @@ for_our_hat(const struct trial_func *f, const uintptr_t *args)
 	return (peek(&((htable_t *)arg)->ht_hat, &hat, sizeof (hat)) && hat == trial.hat);
 }
 
+/* What the check calls itself meanwhile is not told. */
+static void
+tell_check(const char *func, const uintptr_t *args)
+{
+	void (*fn)(const char *, const uintptr_t *) = trial.on_call;
+
+	if (fn == NULL)
+		return;
+	trial.on_call = NULL;
+	fn(func, args);
+	trial.on_call = fn;
+}
+
 void *
 trial_select(uint_t index, const uintptr_t *args)
 {
@@ -167,8 +181,10 @@ trial_select(uint_t index, const uintptr_t *args)
 
 		if (ours && trial.copy[index] != 0)
 			copy = trial.copy[index];
-		if (ours)
+		if (ours) {
 			remember(index, copy, args);
+			tell_check(f->tf_name, args);
+		}
 	}
 	return (f->tf_copies[copy].tc_func);
 }
@@ -184,6 +200,7 @@ trial_begin(hat_t *hat, const char *unit, const char *copy)
 	n = choose(trial.copy, unit, copy);
 	trial.hat = hat;
 	trial.thread = curthread;
+	trial.on_call = NULL;
 	trial_forget();
 	membar();
 	trial.on = true;
@@ -287,6 +304,12 @@ trial_last(const char *func)
 			return (c);
 	}
 	return (NULL);
+}
+
+void
+trial_on_call(void (*fn)(const char *func, const uintptr_t *args))
+{
+	trial.on_call = fn;
 }
 
 uint_t
