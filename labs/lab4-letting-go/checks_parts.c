@@ -168,7 +168,7 @@ contains(const char *text, x86pte_t value)
 }
 
 /* The slot holds something else: a link to another table. */
-CHECK(unlink_bad, "unlink-bad-link", "unlink_ptp", 4, 2, "unlink-slot", 0)
+CHECK(unlink_bad, "unlink-bad-link", "unlink_ptp", 4, 2, "unlink-flush", 0)
 {
 	htable_t *ht = path_build(hat, &path, check_va(0), 0);
 	uint_t slot = htable_va2entry(path.va, ht->ht_parent);
@@ -389,7 +389,7 @@ CHECK(chain_ends, "chain-remove-ends", "htable_chain_remove", 4, 2, "chain-remov
 }
 
 /* The stealer counts linked tables by rank: it must not come for one that is not there. */
-CHECK(chain_rank, "chain-remove-rank", "htable_chain_remove", 4, 2, "chain-remove-middle", 0)
+CHECK(chain_rank, "chain-remove-rank", "htable_chain_remove", 4, 2, "chain-remove-ends", 0)
 {
 	htable_t *ht = path_build(hat, &path, check_va(0), 0);
 	page_t *pp = check_page();

@@ -1,4 +1,4 @@
-/* notices: release-kept */
+/* notices: release-climb, release-kept */
 /* SPDX-License-Identifier: ISC */
 /**
  * @file
