@@ -34,7 +34,7 @@ TUNABLE_NUMBER(judge_each, "judge_each", "0: judge what is global once after the
 
 static uint_t nok, nwrong, ntodo;
 
-#define CHECK_MAX	256
+#define CHECK_MAX	1024
 static const char *results[CHECK_MAX];	/* with the copy being checked, by place in the table; NULL: has not run */
 
 /* ------------------------------------------------------------------ words */
@@ -296,6 +296,7 @@ give_up_hat(struct check_run *r)
 		unsound(r, "what the check left behind outlived its address space");
 	scratch_abandon(r->cr_hat);
 	htable_dont_cache = 0;		/* a purge that did not come to its end has left it raised */
+	use_boot_reserve = 0;		/* so may a check that was cut short */
 	if (!invariants_abandon())
 		unsound(r, "the counts of tables are lower than the tables that exist");
 	if (check_invariants() > 0)

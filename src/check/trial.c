@@ -30,6 +30,7 @@ static struct {
 	struct kthread	*thread;
 	const volatile uint32_t *word;	/**< recorded with each call; NULL: none */
 	uint8_t		copy[TRIAL_MAXFUNCS];	/**< per function: index of the copy to use */
+	void		(*on_call)(const char *func, const uintptr_t *args);	/**< or NULL */
 } trial;
 
 /** What `select=` asks for, per function. */
@@ -155,6 +156,19 @@ for_our_hat(const struct trial_func *f, const uintptr_t *args)
 	return (peek(&((htable_t *)arg)->ht_hat, &hat, sizeof (hat)) && hat == trial.hat);
 }
 
+/* What the check calls itself meanwhile is not told. */
+static void
+tell_check(const char *func, const uintptr_t *args)
+{
+	void (*fn)(const char *, const uintptr_t *) = trial.on_call;
+
+	if (fn == NULL)
+		return;
+	trial.on_call = NULL;
+	fn(func, args);
+	trial.on_call = fn;
+}
+
 void *
 trial_select(uint_t index, const uintptr_t *args)
 {
@@ -170,8 +184,10 @@ trial_select(uint_t index, const uintptr_t *args)
 
 		if (ours && trial.copy[index] != 0)
 			copy = trial.copy[index];
-		if (ours)
+		if (ours) {
 			remember(index, copy, args);
+			tell_check(f->tf_name, args);
+		}
 	}
 	return (f->tf_copies[copy].tc_func);
 }
@@ -188,6 +204,7 @@ trial_begin(hat_t *hat, const char *unit, const char *copy)
 	trial.hat = hat;
 	trial.word = NULL;
 	trial.thread = curthread;
+	trial.on_call = NULL;
 	trial_forget();
 	membar();
 	trial.on = true;
@@ -297,6 +314,12 @@ trial_last(const char *func)
 			return (c);
 	}
 	return (NULL);
+}
+
+void
+trial_on_call(void (*fn)(const char *func, const uintptr_t *args))
+{
+	trial.on_call = fn;
 }
 
 uint_t
