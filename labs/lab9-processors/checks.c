@@ -3,8 +3,8 @@
  * @file
  * @brief Checks of lab 9: who is told, and what is forgotten then. Reference code.
  *
- * Nearly all of them judge by behaviour: the page behind a few addresses is exchanged (world.h), and whoever forgets to forget goes
- * on reading the old one, from Bochs' own TLB. With one CPU the others have nothing to forget.
+ * Nearly all of them judge by behaviour: the page behind a few addresses is exchanged (world.h), and whoever forgets to forget
+ * goes on reading the old one, from Bochs' own TLB. With one CPU the others have nothing to forget.
  */
 #include "world.h"
 #include <check/trial.h>
@@ -116,8 +116,8 @@ CHECK(shoot_all, "shoot-all", "hat_tlb_inval", 9, 4, NULL, 0)
 	world_make(hat);
 	alone(hat);
 	shoot(hat, DEMAP_ALL_ADDR);
-	check_eq(seen.old, 0, "addresses that still read the old page after DEMAP_ALL_ADDR, a bit each, on the CPU that asks");
-	check_eq(seen.peer_old, 0, "addresses that still read the old page after DEMAP_ALL_ADDR, a bit each, on the other CPU");
+	check_eq(seen.old, 0, "after DEMAP_ALL_ADDR, addresses that still read the old page on the CPU that asks, a bit each");
+	check_eq(seen.peer_old, 0, "after DEMAP_ALL_ADDR, addresses that still read the old page on the other CPU, a bit each");
 }
 
 /* The kernel's hat is in every address space, whichever hats the CPUs run; its entries are global. */
@@ -157,8 +157,8 @@ CHECK(shoot_shared, "shoot-shared", "hat_tlb_inval", 9, 5, NULL, 0)
 	atomic_and_32(&hat->hat_flags, ~(uint32_t)HAT_SHARED);
 	undo_client();
 	check_eq(seen.before, ALL, "addresses that read the first page before, a bit each");
-	check_eq(seen.old, 0, "a flush of a HAT_SHARED hat; addresses that a client on this CPU still reads the old page at, a bit each");
-	check_eq(seen.peer_old, 0, "a flush of a HAT_SHARED hat; addresses that a client on the other CPU still reads the old page at");
+	check_eq(seen.old, 0, "after a flush of a HAT_SHARED hat, addresses that still read the old page on this CPU, a bit each");
+	check_eq(seen.peer_old, 0, "after a flush of a HAT_SHARED hat, addresses that still read the old page on the other CPU, a bit each");
 }
 
 /* A hat that is being destroyed runs nowhere. This one does, and so shows that nothing is done for it. */
@@ -275,5 +275,5 @@ CHECK(shoot_asleep, "shoot-asleep", "hat_tlb_inval", 9, 5, NULL, 0)
 	if (trial_records("tlb_demap_local"))
 		check_eq(seen.demaps, 1, "CPUs that flushed at once, where the only others sleep");
 	check_true(seen.new & 1, "the CPU that asks still reads the old page at 0x%lx", (ulong_t)seen.va);
-	check_true(seen.peer_new & 1, "the other CPU slept; when it wakes it still reads the old page at 0x%lx", (ulong_t)seen.va);
+	check_true(seen.peer_new & 1, "the other CPU slept, and still reads the old page at 0x%lx", (ulong_t)seen.va);
 }

@@ -55,7 +55,7 @@ CHECK(demap_one, "demap-one", "tlb_demap_local", 9, 3, NULL, 0)
 {
 	world_make(hat);
 	demap_world(hat, world_va(0));
-	check_true(seen.new & 1, "0x%lx still reads the old page after tlb_demap_local(hat, 0x%lx)", (ulong_t)seen.va, (ulong_t)seen.va);
+	check_true(seen.new & 1, "after tlb_demap_local(hat, 0x%lx) that address still reads the old page", (ulong_t)seen.va);
 	check_true(seen.old != 0, "one address was to be forgotten, and all others are forgotten too");
 }
 
@@ -72,7 +72,7 @@ CHECK(demap_kernel, "demap-kernel", "tlb_demap_local", 9, 3, NULL, 0)
 	world_make(kas_hat);
 	hat_setup(hat);
 	demap_world(kas_hat, world_va(0));
-	check_true(seen.new & 1, "the kernel's 0x%lx still reads the old page, on a CPU that runs a user's hat", (ulong_t)seen.va);
+	check_true(seen.new & 1, "on a CPU with a user's hat, the kernel's 0x%lx still reads the old page", (ulong_t)seen.va);
 }
 
 /* The CPU runs another hat: this one's entries are none of its business. */
@@ -190,6 +190,7 @@ sleep_and_wake(hat_t *hat)
 	copy_off();
 	seen.cr3 = read_cr3() ^ cr3;
 	seen.cr4 = read_cr4() ^ cr4;
+	write_cr4(cr4);		/* it stays with the CPU, whatever becomes of this check */
 }
 
 static void
@@ -377,6 +378,6 @@ CHECK(lost_race, "lost-race", "pte_lost_write", 9, 3, NULL, 0)
 	peer_start(NULL);
 	guarded(race, peer_stop);
 	peer_stop();
-	check_eq(race_entry, want, "the entry that somebody has written through, while others go on using it, without its accessed bit");
-	check_eq(race_answer, want, "the answer when somebody has written, while others go on using the entry, without its accessed bit");
+	check_eq(race_entry, want, "the entry (but for its accessed bit, which others set meanwhile) when somebody has written");
+	check_eq(race_answer, want, "the answer (but for the accessed bit, which others set meanwhile) when somebody has written");
 }

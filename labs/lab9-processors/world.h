@@ -16,9 +16,9 @@
 #define ALL	((1u << NADDR) - 1)	/**< a bit each */
 #define CALM	((uintptr_t)0x40a00000)	/**< an address that nothing is ever mapped at */
 
-/** Where the i-th address is. Bochs' TLB is direct mapped by bits 12-22: nothing that the kernel touches often evicts all of them. */
+/** Where the i-th address is. Bochs' TLB is direct mapped by bits 12-22; what the kernel touches does not evict all of them. */
 uintptr_t world_va(uint_t i);
-/** Map all addresses of a hat (the kernel's, too) to page one: by hand, so that no count is raised. The calling thread looks from now on. */
+/** Map all addresses of a hat (the kernel's, too) to page one, by hand: no count is raised. The calling thread runs it from now on. */
 void world_make(hat_t *hat);
 /** Let all entries name page two. Nobody is told. */
 void world_move(void);

@@ -1,3 +1,4 @@
+/* notices: shoot-asleep */
 /* notices[cpus=2]: shoot-others */
 /* SPDX-License-Identifier: ISC */
 /**

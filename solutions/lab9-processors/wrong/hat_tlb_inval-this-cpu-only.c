@@ -1,3 +1,4 @@
+/* notices: shoot-asleep */
 /* notices[cpus=2]: shoot-one, shoot-all, shoot-kernel, shoot-shared */
 /* SPDX-License-Identifier: ISC */
 /**

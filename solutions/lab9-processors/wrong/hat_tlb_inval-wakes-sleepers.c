@@ -1,4 +1,4 @@
-/* notices[cpus=2]: shoot-asleep */
+/* notices: shoot-asleep */
 /* SPDX-License-Identifier: ISC */
 /**
  * @file
