@@ -157,8 +157,8 @@ CHECK(shoot_shared, "shoot-shared", "hat_tlb_inval", 9, 5, NULL, 0)
 	atomic_and_32(&hat->hat_flags, ~(uint32_t)HAT_SHARED);
 	undo_client();
 	check_eq(seen.before, ALL, "addresses that read the first page before, a bit each");
-	check_eq(seen.old, 0, "after a flush of a HAT_SHARED hat, addresses that still read the old page on this CPU, a bit each");
-	check_eq(seen.peer_old, 0, "after a flush of a HAT_SHARED hat, addresses that still read the old page on the other CPU, a bit each");
+	check_eq(seen.old, 0, "after a flush of a HAT_SHARED hat, old pages that this CPU still reads, a bit each");
+	check_eq(seen.peer_old, 0, "after a flush of a HAT_SHARED hat, old pages that the other CPU still reads, a bit each");
 }
 
 /* A hat that is being destroyed runs nowhere. This one does, and so shows that nothing is done for it. */

@@ -378,6 +378,6 @@ CHECK(lost_race, "lost-race", "pte_lost_write", 9, 3, NULL, 0)
 	peer_start(NULL);
 	guarded(race, peer_stop);
 	peer_stop();
-	check_eq(race_entry, want, "the entry (but for its accessed bit, which others set meanwhile) when somebody has written");
-	check_eq(race_answer, want, "the answer (but for the accessed bit, which others set meanwhile) when somebody has written");
+	check_eq(race_entry, want, "the entry (but for its accessed bit, which others set) when somebody has written");
+	check_eq(race_answer, want, "the answer (but for the accessed bit, which others set) when somebody has written");
 }

@@ -18,7 +18,7 @@
 
 /** Where the i-th address is. Bochs' TLB is direct mapped by bits 12-22; what the kernel touches does not evict all of them. */
 uintptr_t world_va(uint_t i);
-/** Map all addresses of a hat (the kernel's, too) to page one, by hand: no count is raised. The calling thread runs it from now on. */
+/** Map all addresses of a hat (the kernel's, too) to page one, by hand: no count is raised. The calling thread then runs it. */
 void world_make(hat_t *hat);
 /** Let all entries name page two. Nobody is told. */
 void world_move(void);
