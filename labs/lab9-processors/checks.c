@@ -7,6 +7,7 @@
  * goes on reading the old one, from Bochs' own TLB. With one CPU the others have nothing to forget.
  */
 #include "world.h"
+#include <check/guard.h>
 #include <check/trial.h>
 #include <sys/cpu.h>
 #include <sys/thread.h>
@@ -94,7 +95,7 @@ shoot(hat_t *hat, uintptr_t va)
 	seen.hat = hat;
 	seen.va = va;
 	peer_start(hat == kas_hat ? NULL : hat);
-	guarded(invalidate, undo_all);
+	check_guarded(invalidate, undo_all);
 	undo_all();
 	check_eq(seen.before, ALL, "the addresses that read the first page before, a bit each, on the CPU that asks");
 	check_eq(seen.peer_before, ncpus > 1 ? ALL : 0, "the addresses that read the first page before, on the other CPU");
@@ -153,7 +154,7 @@ CHECK(shoot_shared, "shoot-shared", "hat_tlb_inval", 9, 5, NULL, 0)
 	seen.va = CALM;
 	peer_start(client);
 	atomic_or_32(&hat->hat_flags, HAT_SHARED);
-	guarded(invalidate, undo_client);
+	check_guarded(invalidate, undo_client);
 	atomic_and_32(&hat->hat_flags, ~(uint32_t)HAT_SHARED);
 	undo_client();
 	check_eq(seen.before, ALL, "addresses that read the first page before, a bit each");
@@ -170,7 +171,7 @@ CHECK(shoot_freeing, "shoot-freeing", "hat_tlb_inval", 9, 3, NULL, 0)
 	seen.hat = hat;
 	seen.va = DEMAP_ALL_ADDR;
 	peer_start(hat);
-	guarded(invalidate, undo_all);
+	check_guarded(invalidate, undo_all);
 	atomic_and_32(&hat->hat_flags, ~(uint32_t)HAT_FREEING);
 	undo_all();
 	if (trial_records("tlb_demap_local"))
@@ -191,9 +192,9 @@ CHECK(shoot_others, "shoot-others", "hat_tlb_inval", 9, 5, NULL, 0)
 	seen.hat = hat;
 	seen.va = world_va(0);
 	peer_start(NULL);
-	guarded(invalidate, undo_all);
+	check_guarded(invalidate, undo_all);
 	here = seen.demaps;
-	guarded(invalidate_elsewhere, undo_all);
+	check_guarded(invalidate_elsewhere, undo_all);
 	nowhere = seen.demaps;
 	undo_all();
 	check_eq(here, 1, "CPUs that flushed for a hat that only the calling CPU runs");
@@ -267,7 +268,7 @@ CHECK(shoot_asleep, "shoot-asleep", "hat_tlb_inval", 9, 5, NULL, 0)
 	seen.va = world_va(0);
 	seen.peer_sleeps = true;
 	peer_start(hat);
-	guarded(invalidate_with_fakes, undo_fakes);
+	check_guarded(invalidate_with_fakes, undo_fakes);
 	seen.peer_sleeps = false;
 	undo_fakes();
 	check_eq(fake[0].cpu_tlb_info, TLB_CPU_HALTED | TLB_INVAL_ALL, "cpu_tlb_info of a CPU that sleeps while it runs the hat");

@@ -4,6 +4,7 @@
  * @brief Checks of lab 9: what one CPU does by itself, and writes that come late. Reference code.
  */
 #include "world.h"
+#include <check/guard.h>
 #include <check/scratch.h>
 #include <check/trial.h>
 #include <sys/peek.h>
@@ -44,7 +45,7 @@ demap_world(hat_t *hat, uintptr_t va)
 {
 	seen.hat = hat;
 	seen.va = va;
-	guarded(demap, world_end);
+	check_guarded(demap, world_end);
 	world_end();
 	check_eq(seen.before, ALL, "addresses that read the first page before, a bit each");
 }
@@ -84,7 +85,7 @@ CHECK(demap_other, "demap-other", "tlb_demap_local", 9, 3, NULL, 0)
 	world_make(mine);
 	seen.hat = hat;
 	seen.va = DEMAP_ALL_ADDR;
-	guarded(demap, world_end);
+	check_guarded(demap, world_end);
 	world_end();
 	htable_release(ht);
 	hat_free_start(mine);
@@ -142,7 +143,7 @@ vlp_check(void (*fn)(void), const char *what)
 	if (vlp.hat->hat_flags & HAT_VLP)
 		vlp.entry = raw_entry(vlp.hat->hat_htable, OTHER_GIB >> LEVEL_SHIFT(VLP_LEVEL));
 	hat_setup(vlp.hat);
-	guarded(fn, vlp_end);
+	check_guarded(fn, vlp_end);
 	vlp_end();
 	check_true(vlp.slot == vlp.entry, "%s: this CPU's copy of directory entry %u is 0x%llx, the hat's is 0x%llx", what,
 	    (uint_t)(OTHER_GIB >> 30), (unsigned long long)vlp.slot, (unsigned long long)vlp.entry);
@@ -222,7 +223,7 @@ idle_world(hat_t *hat, bool ask)
 {
 	seen.hat = hat;
 	seen.ask = ask;
-	guarded(idle, undo_idle);
+	check_guarded(idle, undo_idle);
 	world_end();
 	check_eq(seen.before, ALL, "addresses that read the first page before, a bit each");
 }
@@ -376,7 +377,7 @@ CHECK(lost_race, "lost-race", "pte_lost_write", 9, 3, NULL, 0)
 
 	race_hat = hat;
 	peer_start(NULL);
-	guarded(race, peer_stop);
+	check_guarded(race, peer_stop);
 	peer_stop();
 	check_eq(race_entry, want, "the entry (but for its accessed bit, which others set) when somebody has written");
 	check_eq(race_answer, want, "the answer (but for the accessed bit, which others set) when somebody has written");

@@ -4,10 +4,8 @@
  * @brief What the checks of lab 9 play with. Reference code.
  */
 #include "world.h"
-#include <check/check_impl.h>
 #include <check/peek_phys.h>
 #include <check/scratch.h>
-#include <check/trial.h>
 #include <sys/peek.h>
 #include <sys/thread.h>
 #include <sys/vmem.h>
@@ -278,23 +276,4 @@ void
 peer_calm(void)
 {
 	tell(CALM_DOWN);
-}
-
-/* ------------------------------------------------------------------ */
-
-void
-guarded(void (*fn)(void), void (*undo)(void))
-{
-	struct check_frame f;
-
-	curthread->t_check->cf_catch = true;	/* what the copy does may also surface later */
-	check_frame_push(&f, true);
-	if (md_setjmp(&f.cf_jump) == 0)
-		fn();
-	check_frame_pop(&f);
-	if (f.cf_kind == NULL)
-		return;
-	trial_end();
-	undo();
-	check_intercept(f.cf_kind, NULL, 0, f.cf_text);
 }

@@ -42,10 +42,4 @@ void peer_wake(void);
 void peer_toggle(x86pte_t *entry);
 void peer_calm(void);
 
-/**
- * Call fn(), which uses the copy under test. If it ends there, undo() is called before the check ends. fn() says nothing about
- * what it finds; the check does, when all is undone.
- */
-void guarded(void (*fn)(void), void (*undo)(void));
-
 #endif
