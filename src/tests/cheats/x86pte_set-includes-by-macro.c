@@ -1,4 +1,4 @@
-/* refused: a header is included by #include and its plain name */
+/* refused: in no other way */
 /* SPDX-License-Identifier: ISC */
 /**
  * @file

@@ -1,4 +1,4 @@
-/* refused: not one of the headers for units */
+/* refused: in no other way */
 /* SPDX-License-Identifier: ISC */
 /**
  * @file

@@ -169,10 +169,10 @@ def check_directives(text: str) -> bool:
     patterns = allowed_table()["include"]
     for line, name, rest in directives(text):
         if name == "include" or name == "include_next" or name == "import" or name == "embed":
-            match = re.fullmatch(r'[<"]([A-Za-z0-9_./-]+)[>"]', rest)
+            match = re.fullmatch(r"<([A-Za-z0-9_./-]+)>", rest)
             wanted = match[1] if match else rest[:60]
             if name != "include" or not match:
-                raise Refused(f"line {line}: #{name} {wanted}: a header is included by #include and its plain name")
+                raise Refused(f"line {line}: #{name} {wanted}: a header is included by #include <name> and in no other way")
             if wanted.startswith("/") or ".." in wanted.split("/") or not any(fnmatch.fnmatchcase(wanted, p) for p in patterns):
                 raise Refused(f"line {line}: #include {rest[:60]}: not one of the headers for units (src/hat/allowed)")
         elif name not in DIRECTIVES:
@@ -456,7 +456,7 @@ def rules(cc: str | None) -> str:
 
 
 def judge_cached(path: Path, lab: labs.Lab, unit: str, flavor: str, cc: str | None) -> str | None:
-    """judge(), remembered by what was judged. A file that is a link or too big is never read for that."""
+    """judge(), remembered by what was judged, wherever it lies. A file that is a link or too big is never read for that."""
     try:
         info = os.lstat(path)
         if not stat.S_ISREG(info.st_mode) or info.st_size > MAX_SIZE:
@@ -464,7 +464,7 @@ def judge_cached(path: Path, lab: labs.Lab, unit: str, flavor: str, cc: str | No
         content = path.read_bytes()
     except OSError:
         return judge(path, lab, unit, flavor, cc)
-    key = hashlib.sha256(f"{rules(cc)} {lab.name} {unit} {flavor} {path} {cc}\n".encode() + content).hexdigest()[:32]
+    key = hashlib.sha256(f"{rules(cc)} {lab.name} {unit} {flavor} {cc}\n".encode() + content).hexdigest()[:32]
     kept = CACHE / key[:2] / key
     try:
         return kept.read_text() or None

@@ -107,7 +107,8 @@ NASTY = {
         "bom": ("\ufeff#include <solutions/lab1-entries/x86pte_get.c>\n", "control character"),
     },
     "what it includes": {
-        "absolute": ('#include "/etc/passwd"\n', "not one of the headers"),
+        "absolute": ("#include </etc/passwd>\n", "not one of the headers"),
+        "quotes": ('#include "../../solutions/lab1-entries/x86pte_get.c"\n', "in no other way"),
         "climbs": ("#include <hat/../../solutions/lab1-entries/x86pte_get.c>\n", "not one of the headers"),
         "spliced": ("#inc\\\nlude <solutions/lab1-entries/x86pte_get.c>\n", "not one of the headers"),
         "spliced-blank": ("#inc\\ \nlude <solutions/lab1-entries/x86pte_get.c>\n", "not one of the headers"),
@@ -121,7 +122,7 @@ NASTY = {
         "next": ("#include_next <hat/x86pte.h>\n", "#include_next"),
         "import": ("#import <hat/x86pte.h>\n", "#import"),
         "embed": ("const char a[] = {\n#embed </etc/passwd>\n};\n", "#embed"),
-        "itself": ('#include "x86pte_get.c"\n', "not one of the headers"),
+        "itself": ("#include <x86pte_get.c>\n", "not one of the headers"),
         "number-line": ('# 1 "src/x86/cpufunc.h"\n', "#1"),
         "level": ("#if __INCLUDE_LEVEL__ == 0\n#endif\n", "__INCLUDE_LEVEL__"),
         "pragma": ("#pragma weak x86pte_get\n", "#pragma weak"),
@@ -227,14 +228,18 @@ def test_links_and_absence():
 
 
 def test_header_beside_it():
-    """a header of the student's own, with the kernel's name, is not a header of src/"""
+    """a header of the student's own, with the kernel's name, is not found, and would be refused if it were"""
     folder = Path(mkdtemp()) / "lab1-entries"
     (folder / "hat").mkdir(parents=True)
-    (folder / "hat/x86pte.h").write_text('#include "../../../x"\n')
-    reason = judge_text('#include "hat/x86pte.h"\n' + BODY % "", folder=folder)
-    assert reason is not None and ("only headers of src/" in reason or "does not compile" in reason), reason
-    (folder / "hat/x86pte.h").write_text("#include <hat/htable.h>\n")
-    assert "only headers of src/" in judge_text('#include "hat/x86pte.h"\n' + BODY % "", folder=folder)
+    (folder / "hat/x86pte.h").write_text("#error found\n")
+    assert judge_text("#include <hat/x86pte.h>\n" + BODY % "", folder=folder) is None
+    assert "in no other way" in judge_text('#include "hat/x86pte.h"\n' + BODY % "", folder=folder)
+    try:
+        units.check_read(folder / "x.c", f"x: {folder}/x.c src/hat/hat_impl.h \\\n {folder}/hat/x86pte.h\n")
+    except units.Refused as e:
+        assert "only headers of src/" in str(e) and "x86pte.h" in str(e)
+    else:
+        raise AssertionError("taken")
 
 
 def test_edit_is_seen():
