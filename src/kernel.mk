@@ -41,6 +41,7 @@ TESTS	?= $(if $(LAB)$(TRIAL),1,0)
 B	:= build/$(FLAVOR)$(if $(IMAGE),-$(IMAGE))
 
 OBJCOPY	?= objcopy
+PYTHON	?= $(firstword $(wildcard /usr/bin/python3) python3)
 CFLAGS_i386	:= -m32 -march=i686
 # What is called a dozen times in an operation is worth a copy in each place.
 INLINE	:= $(if $(findstring clang,$(CC)),,--param inline-unit-growth=200 --param max-inline-insns-auto=80 --param inline-min-speedup=1)
@@ -57,7 +58,7 @@ CFLAGS	:= -std=gnu11 -ffreestanding -O2 -fno-omit-frame-pointer -mno-omit-leaf-f
 LDFLAGS	:= $(LDFLAGS_$(FLAVOR)) -nostdlib -static -z max-page-size=4096 -z noexecstack --no-warn-rwx-segments --build-id=none
 
 SRCS	:= $(wildcard src/boot/*.[cS] src/$(FLAVOR)/*.[cS] src/x86/*.[cS] src/kern/*.[cS] src/vm/*.[cS] src/hat/*.[cS] \
-	src/check/*.[cS] src/monitor/*.[cS] $(if $(filter 1,$(TESTS)),src/check/tests/*.c labs/*/checks.c))
+	src/check/*.[cS] src/monitor/*.[cS] $(if $(filter 1,$(TESTS)),src/check/tests/*.c labs/*/checks*.c))
 SRCS	+= $(if $(COVERAGE),src/check/coverage/gcov.c $(if $(filter i386,$(FLAVOR)),src/check/coverage/add64.c))
 SRCS	:= $(filter-out %.lds.S src/$(FLAVOR)/trial_dispatch.S,$(SRCS))
 
@@ -119,7 +120,7 @@ $(B)/kernel.boot: $(B)/kernel.elf
 	$(OBJCOPY) --strip-all $< $@
 
 $(B)/hatlab.iso: $(B)/kernel.boot src/tools/hatlab/image.py src/tools/mkimage.py
-	python3 src/tools/mkimage.py -o $@ $< >/dev/null
+	$(PYTHON) src/tools/mkimage.py -o $@ $< >/dev/null
 
 # Everything depends on the flags that it was built with.
 $(B)/flags: FORCE

@@ -26,6 +26,8 @@ struct check {
 };
 
 #define CK_BARE		0x1	/**< the scratch hat has a hash and nothing else: no top table, not listed */
+#define CK_BOOT		0x2	/**< what it looks at happened at power-on: runs for the copy that select= chose for its unit, or the reference */
+#define CK_ALONE	0x4	/**< means nothing with its neighbours under test as well: not repeated for all units of a lab together */
 
 /**
  * Declare a check: CHECK(create_race, "create-race", "htable_create", 3, 4, CK_NEEDS, flags) { ... uses `hat` ... }

@@ -12,6 +12,7 @@
 #include <check/costs.h>
 #include <check/damage.h>
 #include <check/invariants.h>
+#include <check/outside.h>
 #include <check/stress.h>
 #include <check/trial.h>
 #include <hat/htable_impl.h>
@@ -27,6 +28,9 @@ static char checks_wanted[256];
 static char copy_wanted[32] = "mine";
 TUNABLE_STRING(checks_wanted, "checks", "NAME[,NAME...], labN or all: run these checks");
 TUNABLE_STRING(copy_wanted, "copy", "which copy of a unit checks use (default mine); all: each one in the image");
+
+static uint64_t judge_each = 1;
+TUNABLE_NUMBER(judge_each, "judge_each", "0: judge what is global once after the last check that passed, not after each (faster; who did it is not told)");
 
 static uint_t nok, nwrong, ntodo;
 
@@ -63,7 +67,8 @@ word_wants(const char *word, size_t n, const struct check *c)
 	char lab[8];
 
 	snprintf(lab, sizeof (lab), "lab%u", c->ck_lab);
-	return (is_word(word, n, "all") || is_word(word, n, lab) || is_word(word, n, c->ck_name));
+	return (is_word(word, n, "all") || is_word(word, n, lab) || is_word(word, n, c->ck_name) ||
+	    ((c->ck_flags & CK_BOOT) && is_word(word, n, "boot")));
 }
 
 static bool
@@ -177,13 +182,13 @@ frame_result(struct check_run *r, const struct check_frame *f)
 }
 
 static void
-judge(struct check_run *r, const char *when)
+judge(struct check_run *r, hat_t *only, const char *when)
 {
 	char text[96];
 	uint_t n;
 
 	kmem_reap_settle();	/* it may be returning tables just now */
-	n = check_invariants();
+	n = only != NULL ? check_invariants_hat(only) : check_invariants();
 	if (n > 0) {
 		snprintf(text, sizeof (text), "%s: %u broken invariants, see above", when, n);
 		set_result(r, "wrong", "-", text);
@@ -209,8 +214,9 @@ run_cleanup(struct check_run *r)
 {
 	struct check_frame f;
 
-	if (!(r->cr_check->ck_flags & CK_BARE))		/* a bare hat is not listed: its tables would be missed */
-		judge(r, "after the check");
+	/* A bare hat is not listed: its tables would be missed. Labs have many checks, and what is global is judged below. */
+	if (!(r->cr_check->ck_flags & CK_BARE))
+		judge(r, r->cr_check->ck_lab != 0 ? r->cr_hat : NULL, "after the check");
 	if (strcmp(r->cr_result, "ok") != 0)
 		return;
 	check_frame_push(&f, true);
@@ -219,8 +225,8 @@ run_cleanup(struct check_run *r)
 	check_frame_pop(&f);
 	if (f.cf_kind != NULL)
 		frame_result(r, &f);
-	else
-		judge(r, "after the scratch address space was given back");
+	else if (judge_each)
+		judge(r, NULL, "after the scratch address space was given back");
 }
 
 static void
@@ -332,6 +338,7 @@ run_one(const struct check *c, const char *copy)
 	print_begin(r);
 	r->cr_hat = scratch_make(c);
 	check_current = r;
+	outside_start();
 	check_random_start(c->ck_name);
 	t = thread_create("check", run_thread, r);
 	if (wait_for(t, r))
@@ -396,7 +403,6 @@ run_or_skip(const struct check *c, const char *copy)
 		skip(c, copy, need);
 }
 
-/* Two files may have checks of one lab on the same line. */
 /* The compiler puts them into the table in an order of its own; people read them as they were written. */
 static const struct check *
 next_in_order(const struct check *after)
@@ -409,17 +415,29 @@ next_in_order(const struct check *after)
 	return (next);
 }
 
-/* Checks of a unit that has no such copy use what is linked, unless each copy is to be tried in turn. */
-static void
-run_with(const char *copy, bool only_units_with_it)
+/*
+ * The copy that a check is run with: the one asked for where its unit has it, else what is linked, unless each copy is tried in
+ * turn (NULL: not now). What happened at power-on is judged for the copy that did it.
+ */
+static const char *
+copy_for(const struct check *c, const char *copy, bool only_units_with_it)
 {
-	memset(results, 0, sizeof (results));
-	for (const struct check *c = NULL; (c = next_in_order(c)) != NULL; ) {
-		bool has = c->ck_unit != NULL && trial_has(c->ck_unit, copy);
+	if (c->ck_unit == NULL || !trial_has(c->ck_unit, copy))
+		copy = only_units_with_it ? NULL : "ref";
+	if (copy != NULL && (c->ck_flags & CK_BOOT) && strcmp(copy, trial_selected(c->ck_unit)) != 0)
+		copy = NULL;
+	return (copy);
+}
 
-		if (is_wanted(c) && (has || !only_units_with_it))
-			run_or_skip(c, has ? copy : "ref");
-	}
+static void
+run_with(const char *wanted, bool only_units_with_it)
+{
+	const char *copy;
+
+	memset(results, 0, sizeof (results));
+	for (const struct check *c = NULL; (c = next_in_order(c)) != NULL; )
+		if (is_wanted(c) && (copy = copy_for(c, wanted, only_units_with_it)) != NULL)
+			run_or_skip(c, copy);
 }
 
 static void
@@ -438,6 +456,10 @@ run_checks(void)
 			run_with(name, true);
 	}
 	printf("checks: %u ok, %u wrong, %u not written yet\n", nok, nwrong, ntodo);
+	if (!judge_each && check_invariants() > 0) {
+		printf("hatlab: a check has left broken invariants behind: run them with judge_each=1 to see which\n");
+		run_done("fail");
+	}
 }
 
 bool

@@ -212,6 +212,15 @@ trial_has(const char *unit, const char *copy)
 	return (false);
 }
 
+const char *
+trial_selected(const char *unit)
+{
+	for (uint_t i = 0; i < trial_nfuncs && boot_state == BOOT_SOME; i++)
+		if (boot_copy[i] != 0 && func_matches(&trial_funcs[i], unit))
+			return (trial_funcs[i].tf_copies[boot_copy[i]].tc_name);
+	return ("ref");
+}
+
 /* Is this the first function that has a copy of this name? */
 static bool
 first_of_name(uint_t func, const char *name)

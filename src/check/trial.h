@@ -46,6 +46,8 @@ void trial_end(void);
 bool trial_active(void);
 /** Has any function of this unit ("all": any at all) a copy of this name? */
 bool trial_has(const char *unit, const char *copy);
+/** Which copy of a unit the command line has selected from power-on: "ref" unless it says so. */
+const char *trial_selected(const char *unit);
 /** Names of copies in the image, each once: number i, or NULL after the last. "ref" is not among them. */
 const char *trial_copy_name(uint_t i);
 

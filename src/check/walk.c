@@ -28,7 +28,8 @@ struct walker {
 	walk_mode_t	mode;
 	const struct walk_level *levels;
 	uint64_t	first, last;
-	bool		(*fn)(const walk_leaf_t *, void *);
+	bool		(*fn)(const walk_leaf_t *, void *);		/**< or NULL */
+	bool		(*link)(uint64_t, level_t, x86pte_t, void *);	/**< or NULL */
 	void		*arg;
 };
 
@@ -141,8 +142,12 @@ walk_one(struct walker *w, const walk_leaf_t *path, x86pte_t e, paddr_t where, l
 	if (is_leaf(w, e, l)) {
 		fill_leaf(w, &here, e, l, va);
 		here.wl_entry_pa = where;
-		return (w->fn(&here, w->arg));
+		return (w->fn == NULL || w->fn(&here, w->arg));
 	}
+	if (w->link != NULL && !w->link(canonical(w, va), l - 1, e, w->arg))
+		return (false);
+	if (w->fn == NULL && l == 1)
+		return (true);
 	allow(w, &here, e, l);
 	return (walk_table(w, e & PT_PADDR, l - 1, va, &here));
 }
@@ -174,15 +179,30 @@ walk_table(struct walker *w, paddr_t table, level_t l, uint64_t base, const walk
 	return (true);
 }
 
-bool
-walk_range(walk_mode_t mode, paddr_t root, uint64_t first, uint64_t last, bool (*fn)(const walk_leaf_t *, void *), void *arg)
+static bool
+walk(struct walker *w, paddr_t root)
 {
-	struct walker w = { mode, walk_levels(mode), first, last, fn, arg };
 	walk_leaf_t path;
 
 	memset(&path, 0, sizeof (path));
 	path.wl_user = path.wl_write = path.wl_exec = true;
-	return (walk_table(&w, root, walk_top(mode), 0, &path));
+	return (walk_table(w, root, walk_top(w->mode), 0, &path));
+}
+
+bool
+walk_range(walk_mode_t mode, paddr_t root, uint64_t first, uint64_t last, bool (*fn)(const walk_leaf_t *, void *), void *arg)
+{
+	struct walker w = { mode, walk_levels(mode), first, last, fn, NULL, arg };
+
+	return (walk(&w, root));
+}
+
+bool
+walk_tables(walk_mode_t mode, paddr_t root, uint64_t first, uint64_t last, bool (*fn)(uint64_t, level_t, x86pte_t, void *), void *arg)
+{
+	struct walker w = { mode, walk_levels(mode), first, last, NULL, fn, arg };
+
+	return (walk(&w, root));
 }
 
 static bool
@@ -204,7 +224,7 @@ bool
 walk_entry(walk_mode_t mode, paddr_t root, uint64_t va, level_t level, x86pte_t *entry, paddr_t *where)
 {
 	const struct walk_level *levels = walk_levels(mode);
-	struct walker w = { mode, levels, va, va, NULL, NULL };
+	struct walker w = { mode, levels, va, va, NULL, NULL, NULL };
 
 	for (level_t l = walk_top(mode); ; l--) {
 		paddr_t at = root + ((va >> levels[l].shift) & (levels[l].count - 1)) * entry_size(mode);

@@ -41,5 +41,8 @@ bool walk_entry(walk_mode_t mode, paddr_t root, uint64_t va, level_t level, x86p
  */
 bool walk_range(walk_mode_t mode, paddr_t root, uint64_t first, uint64_t last,
     bool (*fn)(const walk_leaf_t *leaf, void *arg), void *arg);
+/** The same for links: fn gets the table's first address, its level, and the link to it; a table comes before those below it. */
+bool walk_tables(walk_mode_t mode, paddr_t root, uint64_t first, uint64_t last,
+    bool (*fn)(uint64_t va, level_t level, x86pte_t link, void *arg), void *arg);
 
 #endif
