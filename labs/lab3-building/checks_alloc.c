@@ -257,7 +257,7 @@ CHECK(alloc_no_frame, "alloc-no-frame", "htable_alloc", 3, 3, "alloc-zeroed", 0)
 	only_new_ones();
 	frames = active_ptables;
 	objects = kmem_cache_inuse(htable_cache) - htable_reserve_cnt;
-	check_at_end(frames_again);
+	check_finally(frames_again);
 	ptable_cnt = ONCE;
 	force_steal = ONCE;
 	copy_on(hat);

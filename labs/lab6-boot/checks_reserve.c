@@ -74,7 +74,7 @@ reserve_ours(uint_t n, uint_t amount)
 	real.steal = can_steal_post_boot;
 	real.fail = kmem_fail_after;
 	real.away = true;
-	check_at_end(reserve_back);
+	check_finally(reserve_back);
 	htable_reserve_pool = top;
 	htable_reserve_cnt = n;
 	htable_reserve_amount = amount;

@@ -203,12 +203,6 @@ check_note(const char *fmt, ...)
 	record("%%check-note name=%s text=%s\n", check_current != NULL ? check_current->cr_check->ck_name : "-", text);
 }
 
-void
-check_at_end(void (*fn)(void))
-{
-	check_current->cr_at_end = fn;
-}
-
 /* Only panics and assertions are what the check waited for: anything else ends the check that is around this one. */
 bool
 check_panics(void (*fn)(void *), void *arg, char *text, size_t size)
