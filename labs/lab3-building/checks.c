@@ -269,6 +269,12 @@ publish(void)
 }
 
 static void
+frames_again(void)
+{
+	page_fail_after = 0;
+}
+
+static void
 somebody_else(void *arg)
 {
 	(void)arg;
@@ -278,7 +284,7 @@ somebody_else(void *arg)
 		publish();
 		other.published = true;
 	}
-	page_fail_after = 0;
+	frames_again();
 }
 
 /* Two make the same table, and this one finds that it comes second when it has its table already. */
@@ -300,6 +306,7 @@ CHECK(create_race, "create-race", "htable_create", 3, 5, "create-again create-si
 	other.steals = hatstat.hs_steals;
 	other.check = curthread;
 	t = thread_create("somebody else", somebody_else, NULL);
+	check_finally(frames_again);
 	page_fail_after = 1;
 	copy_on(hat);
 	ht = htable_create(hat, va, 0, NULL);

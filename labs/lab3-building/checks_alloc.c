@@ -15,7 +15,7 @@
 #include <vm/page.h>
 
 #define JUNK	0xa5a5a5a5a5a5a5a5ull
-#define ONCE	(1u << 30)	/* so many requests for a frame: the next one fails, and then none for a long time */
+#define ONCE	(1u << 30)	/* so many requests for a frame: one more fails, and then none for a long time */
 
 /* ------------------------------------------------------------------ htable_alloc */
 
@@ -240,11 +240,16 @@ CHECK(alloc_shared, "alloc-shared", "htable_alloc", 3, 2, "alloc-fields", CK_BAR
 	htable_free(source);
 }
 
+static void
+frames_again(void)
+{
+	force_steal = 0;
+}
+
 /* The first request for a frame fails. The object that was to have it must not get lost on the way to the fallback. */
 CHECK(alloc_no_frame, "alloc-no-frame", "htable_alloc", 3, 3, "alloc-zeroed", 0)
 {
 	uintptr_t base = htable_base(hat, check_va(0), 0);
-	uint64_t every = force_steal;
 	uint32_t frames;
 	size_t objects;
 	htable_t *ht;
@@ -252,12 +257,13 @@ CHECK(alloc_no_frame, "alloc-no-frame", "htable_alloc", 3, 3, "alloc-zeroed", 0)
 	only_new_ones();
 	frames = active_ptables;
 	objects = kmem_cache_inuse(htable_cache) - htable_reserve_cnt;
+	check_finally(frames_again);
 	ptable_cnt = ONCE;
 	force_steal = ONCE;
 	copy_on(hat);
 	ht = htable_alloc(hat, base, 0, NULL);
 	copy_off();
-	force_steal = every;
+	frames_again();
 	check_true(ptable_cnt < ONCE, "no frame was asked for");
 	look_at_private(ht, hat, base, 0);
 	look_at_entries(ht);
