@@ -15,6 +15,7 @@
 #include <check/outside.h>
 #include <check/stress.h>
 #include <check/trial.h>
+#include <hat/dump_table.h>
 #include <hat/htable_impl.h>
 #include <sys/debug.h>
 #include <sys/kmem.h>
@@ -241,6 +242,7 @@ run_body(struct check_run *r)
 	if (md_setjmp(&f.cf_jump) == 0)
 		r->cr_check->ck_func(r->cr_hat);
 	trial_end();
+	dump_listener = NULL;
 	check_frame_pop(&f);
 	frame_result(r, &f);
 	finally(r);
