@@ -99,6 +99,10 @@ images: $(FLAVOR:%=image-%)
 $(FLAVOR:%=image-%): image-%:
 	@+$(KERNEL) FLAVOR=$*
 
+.PHONY: handin
+handin: $(SETUP)			## LAB=n [ID=you]: grade your files of lab n and pack them into build/handin/labN-you.tar.gz
+	@$(PYTHON) $(TOOLS)/handin.py --lab "$(LAB)" --id "$(ID)"
+
 .PHONY: tunables
 tunables: kernel			## list the words of the kernel's command line
 	@$(PYTHON) $(TOOLS)/boot.py --flavor $(firstword $(FLAVOR)) --args help | sed -n 's/^%tunable name=\([^ ]*\) value=\([^ ]*\) text=/  \1=\2	/p'

@@ -128,7 +128,11 @@ $(B)/flags: FORCE
 	@echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(UNITS) $(TRIAL) $(TESTS) $(COUNTED)' | cmp -s - $@ || \
 		echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(UNITS) $(TRIAL) $(TESTS) $(COUNTED)' >$@
 FORCE:
-.PHONY: all FORCE
+.PHONY: all FORCE unit-flags
+
+# How units are compiled, for whoever wants to judge one first (src/tools/hatlab/unit.py).
+unit-flags:
+	@echo '$(CC)'; echo '$(CPPFLAGS)'; echo '$(CFLAGS)'
 .DELETE_ON_ERROR:
 
 -include $(ALL_OBJS:.o=.d) $(B)/kernel.d

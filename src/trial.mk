@@ -18,7 +18,7 @@
 # Units in TRIAL_WATCH are behind a jump even with one copy, so that calls to them are recorded: was the flush asked for?
 # No link-time optimisation here: it would see through the jumps.
 
-TRIAL_WATCH	?= hat_tlb_inval tlb_demap_local
+TRIAL_WATCH	?= hat_tlb_inval tlb_demap_local x86pte_cas
 
 ifneq ($(strip $(TRIAL)),)
 

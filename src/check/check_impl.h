@@ -27,6 +27,8 @@ struct check_run {
 	const struct check *cr_check;
 	const char	*cr_copy;
 	hat_t		*cr_hat;	/**< NULL once given back */
+	hat_t		*cr_more[CHECK_NHATS];	/**< check_hat() */
+	void		(*cr_finally)(void);	/**< check_finally() */
 	const char	*cr_result;	/**< "ok", "wrong", "todo" */
 	char		cr_at[64];
 	char		cr_text[192];

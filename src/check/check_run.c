@@ -34,7 +34,7 @@ TUNABLE_NUMBER(judge_each, "judge_each", "0: judge what is global once after the
 
 static uint_t nok, nwrong, ntodo;
 
-#define CHECK_MAX	256
+#define CHECK_MAX	1024
 static const char *results[CHECK_MAX];	/* with the copy being checked, by place in the table; NULL: has not run */
 
 /* ------------------------------------------------------------------ words */
@@ -111,6 +111,42 @@ scratch_make(const struct check *c)
 	return (c->ck_flags & CK_BARE ? hat_create_bare(NULL) : hat_alloc(NULL));
 }
 
+hat_t *
+check_hat(void)
+{
+	struct check_run *r = check_current;
+	uint_t n = 0;
+
+	while (n < CHECK_NHATS && r->cr_more[n] != NULL)
+		n++;
+	ASSERT(n < CHECK_NHATS);
+	return (r->cr_more[n] = hat_alloc(NULL));
+}
+
+void
+check_finally(void (*fn)(void))
+{
+	check_current->cr_finally = fn;
+}
+
+/* The check is over. */
+static void
+finally(struct check_run *r)
+{
+	void (*fn)(void) = r->cr_finally;
+
+	r->cr_finally = NULL;
+	if (fn != NULL)
+		fn();
+}
+
+static void
+hat_end(hat_t *hat)
+{
+	hat_free_start(hat);
+	hat_free_end(hat);
+}
+
 static void
 scratch_free(struct check_run *r)
 {
@@ -122,9 +158,10 @@ scratch_free(struct check_run *r)
 		htable_purge_hat(hat);
 		hat_destroy_bare(hat);
 	} else {
-		hat_free_start(hat);
-		hat_free_end(hat);
+		hat_end(hat);
 	}
+	for (uint_t i = 0; i < CHECK_NHATS && r->cr_more[i] != NULL; i++)
+		hat_end(r->cr_more[i]);
 	atomic_dec_32(&htable_dont_cache);
 	r->cr_hat = NULL;
 }
@@ -206,6 +243,7 @@ run_body(struct check_run *r)
 	trial_end();
 	check_frame_pop(&f);
 	frame_result(r, &f);
+	finally(r);
 }
 
 /* The check passed, but what it left behind may still make the reference stumble. */
@@ -283,6 +321,7 @@ wait_for(kthread_t *t, struct check_run *r)
 		return (true);
 	}
 	trial_end();
+	finally(r);
 	set_result(r, "wrong", "-", "asleep for ever: it waits for a lock that nobody will give back");
 	if (holds_foreign_lock(t, r->cr_hat))
 		unsound(r, "the check sleeps and holds a lock of the kernel");
@@ -295,7 +334,10 @@ give_up_hat(struct check_run *r)
 	if (r->cr_hat == NULL)
 		unsound(r, "what the check left behind outlived its address space");
 	scratch_abandon(r->cr_hat);
+	for (uint_t i = 0; i < CHECK_NHATS && r->cr_more[i] != NULL; i++)
+		scratch_abandon(r->cr_more[i]);
 	htable_dont_cache = 0;		/* a purge that did not come to its end has left it raised */
+	use_boot_reserve = 0;		/* so may a check that was cut short */
 	if (!invariants_abandon())
 		unsound(r, "the counts of tables are lower than the tables that exist");
 	if (check_invariants() > 0)

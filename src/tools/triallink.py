@@ -17,6 +17,8 @@ import re
 import subprocess
 import sys
 
+from hatlab.lab import wrong_globals
+
 KINDS = {"hat": "TRIAL_HAT", "ht": "TRIAL_TABLE", "-": "TRIAL_THREAD"}
 JUMP = {
     "amd64": "\tmovl\t${index}, %r11d\n\tjmp\ttrial_dispatch\n",
@@ -72,12 +74,9 @@ def defined_globals(nm, obj):
 
 def check_object(nm, obj, unit, functions):
     """A copy defines the unit's functions and nothing else that others could see."""
-    names = defined_globals(nm, obj)
-    for function in functions:
-        if function not in names:
-            fail(f"{obj}: unit {unit} must define {function}()")
-    for extra in sorted(names - set(functions)):
-        fail(f"{obj}: {extra} is not a function of unit {unit}: make it static")
+    wrong = wrong_globals(defined_globals(nm, obj), unit, functions)
+    if wrong:
+        fail(f"{obj}: {wrong}")
 
 
 def symbol(function, copy):
