@@ -99,6 +99,11 @@ images: $(FLAVOR:%=image-%)
 $(FLAVOR:%=image-%): image-%:
 	@+$(KERNEL) FLAVOR=$*
 
+.PHONY: debug
+debug: $(SETUP)				## LAB=n [FLAVOR=i386] [CPUS=n] [SOLVED=1]: your lab under Bochs' debugger, led by its debug.bochs
+	@$(PYTHON) $(TOOLS)/debug.py --lab "$(LAB)" --flavor $(if $(word 2,$(FLAVOR)),amd64,$(FLAVOR)) --args "$(ARGS)" \
+		$(if $(filter command environment,$(firstword $(origin CPUS))),--cpus $(CPUS)) $(if $(SOLVED),--solved)
+
 .PHONY: handin
 handin: $(SETUP)			## LAB=n [ID=you]: grade your files of lab n and pack them into build/handin/labN-you.tar.gz
 	@$(PYTHON) $(TOOLS)/handin.py --lab "$(LAB)" --id "$(ID)"
