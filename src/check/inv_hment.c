@@ -128,9 +128,8 @@ static void
 find_traced(void)
 {
 	ntraced = 0;
-	for (page_t *pp = page_next(NULL); pp != NULL && ntraced < MAX_TRACED; pp = page_next(pp))
-		if (pp->p_mapping != NULL || pp->p_embed || pp->p_share != 0)
-			traced[ntraced++] = pp;
+	for (page_t *pp = page_next_mapped(NULL); pp != NULL && ntraced < MAX_TRACED; pp = page_next_mapped(pp))
+		traced[ntraced++] = pp;
 }
 
 static void
@@ -165,7 +164,7 @@ inv_E7(void)
 void
 inv_abandon_pages(void)
 {
-	for (page_t *pp = page_next(NULL); pp != NULL; pp = page_next(pp))
+	for (page_t *pp = page_next_mapped(NULL); pp != NULL; pp = page_next_mapped(pp))
 		if (wrong_record(pp) != NULL || wrong_form(pp) != NULL || wrong_empty(pp) != NULL)
 			pp->p_flags |= PAGE_LOST;
 }

@@ -8,6 +8,7 @@
 #include <boot/boot.h>
 #include <check/check.h>
 #include <check/invariants.h>
+#include <check/programs.h>
 #include <hat/hat_impl.h>
 #include <hat/kbm.h>
 #include <kern/tour.h>
@@ -142,5 +143,6 @@ kmain(uint32_t magic, uint32_t info)
 		check_main();
 	else if (want_tour)
 		tour();
+	programs_main();
 	run_done(check_invariants() == 0 ? "ok" : "fail");
 }
