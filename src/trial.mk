@@ -46,7 +46,7 @@ TRIAL_OBJS	:= $(TRIAL_RENAMED) $(TRIAL_DIR)/table.o $(TRIAL_DIR)/jumps.o $(O)/sr
 
 # Only copies whose object is newer are renamed again, unless the list of them is.
 $(TRIAL_DIR)/renamed: $(TRIAL_INPUTS) src/hat/units src/tools/triallink.py $(B)/flags
-	python3 src/tools/triallink.py --units src/hat/units --flavor $(FLAVOR) --dir $(TRIAL_DIR) --objcopy $(OBJCOPY) \
+	$(PYTHON) src/tools/triallink.py --units src/hat/units --flavor $(FLAVOR) --dir $(TRIAL_DIR) --objcopy $(OBJCOPY) \
 		$(if $(filter-out %.o,$?),,$(foreach o,$?,--changed $o)) --apart "$(TRIAL_APART)" \
 		$(foreach t,$(TRIAL_ALL),$(call trial_copy,$t):$(call trial_unit,$t)=$(call trial_object,$t))
 	touch $@

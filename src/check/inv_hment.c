@@ -127,9 +127,13 @@ static uint_t ntraced;			/* MAX_TRACED: there may be more */
 static void
 find_traced(void)
 {
+	ulong_t n;
+	page_t *all = page_array(&n);
+
 	ntraced = 0;
-	for (page_t *pp = page_next_mapped(NULL); pp != NULL && ntraced < MAX_TRACED; pp = page_next_mapped(pp))
-		traced[ntraced++] = pp;
+	for (page_t *pp = all; pp < all + n && ntraced < MAX_TRACED; pp++)
+		if (pp->p_mapping != NULL || pp->p_embed || pp->p_share != 0)
+			traced[ntraced++] = pp;
 }
 
 static void
@@ -164,7 +168,7 @@ inv_E7(void)
 void
 inv_abandon_pages(void)
 {
-	for (page_t *pp = page_next_mapped(NULL); pp != NULL; pp = page_next_mapped(pp))
+	for (page_t *pp = page_next(NULL); pp != NULL; pp = page_next(pp))
 		if (wrong_record(pp) != NULL || wrong_form(pp) != NULL || wrong_empty(pp) != NULL)
 			pp->p_flags |= PAGE_LOST;
 }

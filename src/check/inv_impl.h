@@ -28,7 +28,6 @@ typedef struct inv_table {
 	uint_t		it_bucket;
 	bool		it_cached;
 	bool		it_readable;	/**< its entries are memory */
-	bool		it_known;	/**< quick: one of the kernel's, as it was when nothing was wrong */
 	uint_t		it_children;	/**< linked tables that name it as parent */
 	uint_t		it_sharers;	/**< linked tables that name it as source */
 	uint_t		it_valid;	/**< valid entries, copied and private slots left out */

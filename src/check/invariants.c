@@ -165,62 +165,27 @@ level_ok(const inv_table_t *t)
 	return (t->it_ht.ht_level >= 0 && t->it_ht.ht_level <= mmu.max_level);
 }
 
-/* The kernel's tables when nothing was wrong the last time, in the order of the snapshot. */
-static struct known {
-	htable_t	*kn_addr;
-	htable_t	kn_ht;
-	uint_t		kn_valid, kn_links;
-} *known;
-static uint_t nknown;
-static enum { ALL, QUICK, QUICK_PAGES } how;
-
-static void
-know(void)
-{
-	nknown = 0;
-	inv_for_linked(t)
-		if (t->it_hat->ih_kernel && level_ok(t))
-			known[nknown++] = (struct known){ t->it_addr, t->it_ht, t->it_valid, t->it_links };
-}
-
-/* Is this table as it was? Then so are its entries, or the judgement of everything at the end tells. */
+/* Can there be a slot in it that is not judged? Few tables have one. */
 static bool
-recognise(inv_table_t *t, uint_t *at)
+has_exempt(const inv_table_t *t)
 {
-	level_t l = t->it_ht.ht_level;
-	const struct known *k;
-
-	if (how == ALL || !t->it_hat->ih_kernel)
-		return (false);
-	for (uint_t i = 0; i < nknown && known[*at].kn_addr != t->it_addr; i++)
-		*at = *at + 1 < nknown ? *at + 1 : 0;
-	k = &known[*at];
-	if (nknown == 0 || k->kn_addr != t->it_addr || memcmp(&k->kn_ht, &t->it_ht, sizeof (k->kn_ht)) != 0)
-		return (false);
-	t->it_known = t->it_readable = true;
-	t->it_valid = k->kn_valid;
-	t->it_links = k->kn_links;
-	if (l <= MAX_PAGE_LEVEL && !(t->it_ht.ht_flags & HTABLE_SHARED_PFN))
-		t->it_hat->ih_leaves[l] += t->it_valid - t->it_links;
-	return (true);
+	return (inv_may_copy(t) || (t->it_hat->ih_kernel && t->it_ht.ht_level == 0));
 }
 
 /* Once over all entries of all tables; most are 0. */
 static void
 judge_entries(const hat_t *only)
 {
-	uint_t at = 0;
-
 	inv_for_linked(t) {
 		static x86pte_t entries[INV_MAXENTRIES];
 		uint_t n = inv_nentries(t);
-		bool zero = true;
+		bool zero = true, exempt = has_exempt(t);
 
-		if (!level_ok(t) || (only != NULL && t->it_hat->ih_addr != only) || recognise(t, &at))
+		if (!level_ok(t) || (only != NULL && t->it_hat->ih_addr != only))
 			continue;
 		t->it_readable = inv_read_into(t, entries, &zero);
 		for (uint_t i = 0; t->it_readable && !zero && i < n; i++)
-			if (entries[i] != 0 && !inv_copied(t, i) && !inv_private(t, i))
+			if (entries[i] != 0 && !(exempt && (inv_copied(t, i) || inv_private(t, i))))
 				judge_entry(t, i, entries[i]);
 	}
 }
@@ -239,15 +204,8 @@ static void
 judge_tables(const struct invariant *i, const hat_t *only)
 {
 	inv_for_linked(t)
-		if ((level_ok(t) || i->table == inv_S6) && (only == NULL || t->it_hat->ih_addr == only) &&
-		    !(t->it_known && i->table == inv_L9))
+		if ((level_ok(t) || i->table == inv_S6) && (only == NULL || t->it_hat->ih_addr == only))
 			i->table(t);
-}
-
-static bool
-looks_at_pages(const struct invariant *i)
-{
-	return (i->all == inv_E5 || i->all == inv_E6 || i->all == inv_E7);
 }
 
 static void
@@ -258,7 +216,7 @@ judge(const struct invariant *i, const hat_t *only)
 		judge_tables(i, only);
 	else if (i->hat != NULL)
 		judge_hats(i, only);
-	else if (i->all != NULL && only == NULL && (how != QUICK || !looks_at_pages(i)))
+	else if (i->all != NULL && only == NULL)
 		i->all();
 }
 
@@ -281,13 +239,10 @@ make_room(void)
 	if (inv.maxtables != 0) {
 		kmem_free(inv.tables, inv.maxtables * sizeof (inv_table_t));
 		kmem_free(inv.words, inv.maxwords * sizeof (uintptr_t));
-		kmem_free(known, inv.maxtables * sizeof (struct known));
 	}
 	need += INV_SLACK;
 	inv.tables = kmem_alloc(need * sizeof (inv_table_t), KM_SLEEP);
 	inv.words = kmem_alloc(2 * need * sizeof (uintptr_t), KM_SLEEP);
-	known = kmem_alloc(need * sizeof (struct known), KM_SLEEP);
-	nknown = 0;
 	inv.maxtables = need;
 	inv.maxwords = 2 * need;
 }
@@ -312,27 +267,13 @@ judge_all(const hat_t *only)
 	judge_entries(only);
 	for (const struct invariant *i = invariants; i < invariants + NELEM(invariants); i++)
 		judge(i, only);
-	if (inv.violations == 0 && only == NULL)
-		know();
 	return (inv.violations);
 }
 
 uint_t
 check_invariants(void)
 {
-	how = ALL;
 	return (judge_all(NULL));
-}
-
-uint_t
-check_invariants_quick(bool pages)
-{
-	uint_t n;
-
-	how = pages ? QUICK_PAGES : QUICK;
-	n = judge_all(NULL);
-	how = ALL;
-	return (n);
 }
 
 void

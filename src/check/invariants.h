@@ -12,11 +12,6 @@
 
 /** Judge everything. Each violation is a record `%invariant` and a line on the console. @return how many there were */
 uint_t check_invariants(void);
-/**
- * The same, but entries of the kernel's tables are only looked at where their table's counts are not what they were when nothing
- * was wrong, and pages' mapping lists only if asked for.
- */
-uint_t check_invariants_quick(bool pages);
 /** Judge one hat only: structure, links, counts, entries. Nothing global. */
 uint_t check_invariants_hat(hat_t *hat);
 /**

@@ -65,13 +65,10 @@ page_next(page_t *pp)
 }
 
 page_t *
-page_next_mapped(page_t *pp)
+page_array(ulong_t *n)
 {
-	page_t *next = pp == NULL ? pages : pp + 1, *end = pages + npages;
-
-	while (next < end && ((next->p_mapping == NULL && next->p_embed == 0 && next->p_share == 0) || next->p_pagenum == PFN_INVALID))
-		next++;
-	return (next < end ? next : NULL);
+	*n = npages;
+	return (pages);
 }
 
 static pfn_t

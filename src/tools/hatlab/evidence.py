@@ -32,7 +32,7 @@ RESULTS = ("ok", "wrong", "todo")
 PLACES = ("evidence_begin", "evidence_copy_on", "evidence_copy_off", "evidence_end", "outside_stop", "run_done")
 # Of the framework's data, what never changes once the command line is read.
 CONSTANT = ("boot_copy", "boot_state", "check_ticks", "check_seed", "checks_wanted", "copy_wanted", "results_word",
-            "together_wanted", "judge_quick")
+            "together_wanted", "judge_each")
 
 
 @dataclass

@@ -143,12 +143,12 @@ class Grading:
         for check in self.checks:
             if check.unit in self.answers.refused:
                 self.own[check.name] = Verdict(check, False, "wrong", self.answers.refused[check.unit])
-        quick = 1
+        each = 0
         while self._boots() and self._unjudged():
-            seen = self._boot(f"{self._results()}together={self._want_together()} judge_quick={quick}", self._note)
-            if seen.end == "done" and not seen.sound and quick and not self._unjudged():
+            seen = self._boot(f"{self._results()}together={self._want_together()} judge_each={each}", self._note)
+            if seen.end == "done" and not seen.sound and not each and not self._unjudged():
                 # Something is wrong with the kernel, and nobody knows since when: once more, judging everything every time.
-                quick = 0
+                each = 1
                 self._forget()
                 continue
             if not seen.verdicts:
@@ -157,7 +157,6 @@ class Grading:
         self._run_power_on()
 
     def _boots(self) -> bool:
-        self.score.boots += 1
         return self.score.boots < BOOTS_MAX
 
     def _want_together(self) -> int:
@@ -177,6 +176,7 @@ class Grading:
         image = self.built.with_args(self._args(f"checks={checks} {more}"))
         seen = Watcher(self.built.elf, image, self.cpus, note).run()
         self.score.instructions += seen.instructions
+        self.score.boots += 1
         return seen
 
     def _note(self, verdict: Verdict) -> None:
@@ -197,8 +197,8 @@ class Grading:
             if need in self.own and self.own[need].result != "ok":
                 return need
             other = next((c for c in self.checks if c.name == need), None)
-            if need not in self.own and other and not other.boot and (deeper := self._missing_need(other)):
-                return deeper if False else need
+            if need not in self.own and other and not other.boot and self._missing_need(other):
+                return need
         return None
 
     def _unjudged(self) -> bool:
