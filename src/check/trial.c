@@ -11,6 +11,7 @@
  * exception is `select=UNIT:COPY[,UNIT:COPY]` on the command line: from power-on, for everybody. That is for what happens
  * at boot only.
  */
+#include <check/evidence.h>
 #include <check/trial.h>
 #include <hat/htable.h>
 #include <sys/atomic.h>
@@ -31,11 +32,11 @@ static struct {
 	const volatile uint32_t *word;	/**< recorded with each call; NULL: none */
 	uint8_t		copy[TRIAL_MAXFUNCS];	/**< per function: index of the copy to use */
 	void		(*on_call)(const char *func, const uintptr_t *args);	/**< or NULL */
-} trial;
+} trial FRAMEWORK;
 
 /** What `select=` asks for, per function. */
-static uint8_t boot_copy[TRIAL_MAXFUNCS];
-static enum { BOOT_UNKNOWN, BOOT_NONE, BOOT_SOME } boot_state;
+static uint8_t boot_copy[TRIAL_MAXFUNCS] FRAMEWORK;
+static enum { BOOT_UNKNOWN, BOOT_NONE, BOOT_SOME } boot_state FRAMEWORK;
 
 static struct trial_call calls[TRIAL_NCALLS];
 static volatile uint32_t ncalls;
