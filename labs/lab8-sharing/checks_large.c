@@ -84,7 +84,7 @@ static void
 ask_vlp(void)
 {
 	copy_on(vlp);
-	vlp_level = lpage_level(vlp, LEVEL_SIZE(mmu.umax_page_level), 0, LEVEL_SIZE(mmu.umax_page_level));
+	vlp_level = lpage_level(vlp, LEVEL_SIZE(mmu.umax_page_level), 0, 2 * LEVEL_SIZE(mmu.umax_page_level));
 	copy_off();
 }
 

@@ -46,7 +46,7 @@ def image(flavor, name="", **variables):
     words = [f"{key}={value}" for key, value in variables.items()]
     with open(folder / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        run("make", "-s", "-f", "src/kernel.mk", f"FLAVOR={flavor}", f"IMAGE={name}", "WERROR=-Werror", *words)
+        run("make", "-s", "-f", "src/kernel.mk", f"FLAVOR={flavor}", f"IMAGE={name}", "WERROR=-Werror", *words, timeout=380)
     return folder
 
 

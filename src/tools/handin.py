@@ -23,7 +23,7 @@ def main(argv: list[str]) -> int:
         if not options.lab:
             raise LabError("which lab? make handin LAB=n")
         handin.hand_in(lab.get(options.lab), options.folder, options.id or None, options.out)
-    except (LabError, HostError) as e:
+    except HostError as e:
         print(f"handin: {e}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

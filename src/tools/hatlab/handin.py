@@ -19,7 +19,6 @@ from .lab import Lab, LabError
 TOP = labs.TOP
 FOLDER = TOP / "build/handin"
 GRADER = TOP / "src/tools/grade.py"
-MAKE_WORDS = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "LAB", "ID", "HATLAB_IMAGE")   # ours, not the grader's
 SCORE = re.compile(r"Score: (\d+(?:\.\d+)?)/(\d+)\s*$")
 
 
@@ -46,9 +45,8 @@ def grade(lab: Lab, folder: str, student: str) -> str | None:
         return None
     command += ["--lab", str(lab.number), "--folder", str(folder), "--id", student]
     last = ""
-    env = {k: v for k, v in os.environ.items() if k not in MAKE_WORDS}
-    with subprocess.Popen(command, cwd=TOP, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
-                          errors="replace") as run:
+    with subprocess.Popen(command, cwd=TOP, env=labs.clean_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          text=True, errors="replace") as run:
         for line in run.stdout:
             sys.stdout.write(line)
             sys.stdout.flush()

@@ -7,10 +7,13 @@ Everything here raises LabError with one line that says what is wrong, where, an
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+
+from .host import HostError
 
 TOP = Path(__file__).resolve().parents[3]
 UNITS = TOP / "src/hat/units"
@@ -23,7 +26,7 @@ ID_FILE = "id"
 ID_RULE = "letters, digits, and . _ - @ behind the first character, at most 64"
 
 
-class LabError(Exception):
+class LabError(HostError):
     """One line for the person at the terminal."""
 
 
@@ -82,6 +85,13 @@ def get(number: int | str) -> Lab:
 
 def labs() -> list[Lab]:
     return [get(number) for number in numbers()]
+
+
+def clean_environment() -> dict[str, str]:
+    """For a make or a tool that we start: without what `make TARGET LAB=n` has put there for us."""
+    ours = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "HATLAB_IMAGE", "LAB", "MINE", "ID", "TRIAL", "UNITS", "TESTS",
+            "FLAVOR", "CPUS", "ARGS", "IMAGE", "SOLVED", "SUBMISSION"}
+    return {key: value for key, value in os.environ.items() if key not in ours}
 
 
 def points(lab: Lab) -> dict[str, int]:

@@ -194,9 +194,8 @@ def flags(flavor: str, variant: str, cc: str | None) -> tuple[list[str], list[st
     kept = CACHE / f"flags-{key}"
     if not kept.exists():
         command = ["make", "-s", "--no-print-directory", "-f", str(makefile), f"FLAVOR={flavor}", "IMAGE=units", *variant.split()]
-        env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "LAB", "TRIAL", "UNITS")}
-        done = subprocess.run([*command, *([f"CC={cc}"] if cc else []), "unit-flags"], cwd=TOP, env=env, capture_output=True,
-                              text=True, stdin=subprocess.DEVNULL)
+        done = subprocess.run([*command, *([f"CC={cc}"] if cc else []), "unit-flags"], cwd=TOP, env=labs.clean_environment(),
+                              capture_output=True, text=True, stdin=subprocess.DEVNULL)
         if done.returncode:
             raise labs.LabError(f"src/kernel.mk does not say how units are compiled: {first_line(done.stderr)}")
         write(kept, done.stdout)
