@@ -11,6 +11,7 @@
  * exception is `select=UNIT:COPY[,UNIT:COPY]` on the command line: from power-on, for everybody. That is for what happens
  * at boot only.
  */
+#include <check/evidence.h>
 #include <check/trial.h>
 #include <hat/htable.h>
 #include <sys/atomic.h>
@@ -29,12 +30,17 @@ static struct {
 	hat_t		*hat;
 	struct kthread	*thread;
 	uint8_t		copy[TRIAL_MAXFUNCS];	/**< per function: index of the copy to use */
+} trial FRAMEWORK;
+
+/** What a check has asked for while the trial goes on; like the calls themselves not among what may not change meanwhile. */
+static struct {
+	const volatile uint32_t *word;	/**< recorded with each call; NULL: none */
 	void		(*on_call)(const char *func, const uintptr_t *args);	/**< or NULL */
-} trial;
+} watch;
 
 /** What `select=` asks for, per function. */
-static uint8_t boot_copy[TRIAL_MAXFUNCS];
-static enum { BOOT_UNKNOWN, BOOT_NONE, BOOT_SOME } boot_state;
+static uint8_t boot_copy[TRIAL_MAXFUNCS] FRAMEWORK;
+static enum { BOOT_UNKNOWN, BOOT_NONE, BOOT_SOME } boot_state FRAMEWORK;
 
 static struct trial_call calls[TRIAL_NCALLS];
 static volatile uint32_t ncalls;
@@ -127,6 +133,8 @@ remember(uint_t index, uint8_t copy, const uintptr_t *args)
 	c->tr_func = index;
 	c->tr_copy = copy;
 	c->tr_thread = curthread;
+	c->tr_nlocks = (uint8_t)curthread->t_nlocks;
+	c->tr_seen = watch.word != NULL ? *watch.word : 0;
 	for (uint_t i = 0; i < TRIAL_NARGS; i++)
 		c->tr_args[i] = args[i];
 }
@@ -157,13 +165,13 @@ for_our_hat(const struct trial_func *f, const uintptr_t *args)
 static void
 tell_check(const char *func, const uintptr_t *args)
 {
-	void (*fn)(const char *, const uintptr_t *) = trial.on_call;
+	void (*fn)(const char *, const uintptr_t *) = watch.on_call;
 
 	if (fn == NULL)
 		return;
-	trial.on_call = NULL;
+	watch.on_call = NULL;
 	fn(func, args);
-	trial.on_call = fn;
+	watch.on_call = fn;
 }
 
 void *
@@ -199,8 +207,9 @@ trial_begin(hat_t *hat, const char *unit, const char *copy)
 	memset(trial.copy, 0, sizeof (trial.copy));
 	n = choose(trial.copy, unit, copy);
 	trial.hat = hat;
+	watch.word = NULL;
 	trial.thread = curthread;
-	trial.on_call = NULL;
+	watch.on_call = NULL;
 	trial_forget();
 	membar();
 	trial.on = true;
@@ -276,6 +285,12 @@ trial_forget(void)
 	ncalls = 0;
 }
 
+void
+trial_watch(const volatile void *word)
+{
+	watch.word = word;
+}
+
 static bool
 call_matches(const struct trial_call *c, const char *func, uintptr_t a0, uintptr_t a1)
 {
@@ -309,7 +324,7 @@ trial_last(const char *func)
 void
 trial_on_call(void (*fn)(const char *func, const uintptr_t *args))
 {
-	trial.on_call = fn;
+	watch.on_call = fn;
 }
 
 uint_t
