@@ -5,7 +5,8 @@
 FLAVOR	?= i386 amd64
 CPUS	?= 1
 SETUP	:= build/.setup-ok
-PYTHON	:= python3
+# The distribution's own: where a version manager stands in between, each call costs half a second more.
+export PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 TOOLS	:= src/tools
 KERNEL	:= $(MAKE) --no-print-directory -s -f src/kernel.mk
 

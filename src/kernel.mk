@@ -41,6 +41,7 @@ TESTS	?= $(if $(LAB)$(TRIAL),1,0)
 B	:= build/$(FLAVOR)$(if $(IMAGE),-$(IMAGE))
 
 OBJCOPY	?= objcopy
+PYTHON	?= $(firstword $(wildcard /usr/bin/python3) python3)
 CFLAGS_i386	:= -m32 -march=i686
 # What is called a dozen times in an operation is worth a copy in each place.
 INLINE	:= $(if $(findstring clang,$(CC)),,--param inline-unit-growth=200 --param max-inline-insns-auto=80 --param inline-min-speedup=1)
@@ -119,7 +120,7 @@ $(B)/kernel.boot: $(B)/kernel.elf
 	$(OBJCOPY) --strip-all $< $@
 
 $(B)/hatlab.iso: $(B)/kernel.boot src/tools/hatlab/image.py src/tools/mkimage.py
-	python3 src/tools/mkimage.py -o $@ $< >/dev/null
+	$(PYTHON) src/tools/mkimage.py -o $@ $< >/dev/null
 
 # Everything depends on the flags that it was built with.
 $(B)/flags: FORCE

@@ -40,7 +40,7 @@ TRIAL_OBJS	:= $(TRIAL_DIR)/copies.o $(TRIAL_DIR)/table.o $(TRIAL_DIR)/jumps.o $(
 
 $(TRIAL_DIR)/copies.o: $(TRIAL_INPUTS) src/hat/units src/tools/triallink.py $(B)/flags
 	@rm -rf $(TRIAL_DIR)
-	python3 src/tools/triallink.py --units src/hat/units --flavor $(FLAVOR) --dir $(TRIAL_DIR) \
+	$(PYTHON) src/tools/triallink.py --units src/hat/units --flavor $(FLAVOR) --dir $(TRIAL_DIR) \
 		$(foreach t,$(TRIAL_ALL),$(call trial_copy,$t):$(call trial_unit,$t)=$(call trial_object,$t))
 	set -e; $(foreach t,$(TRIAL_ALL),$(OBJCOPY) \
 		--redefine-syms=$(TRIAL_DIR)/$(call trial_copy,$t).$(call trial_unit,$t).syms \
