@@ -34,7 +34,7 @@ TUNABLE_NUMBER(judge_each, "judge_each", "0: judge what is global once after the
 
 static uint_t nok, nwrong, ntodo;
 
-#define CHECK_MAX	256
+#define CHECK_MAX	512
 static const char *results[CHECK_MAX];	/* with the copy being checked, by place in the table; NULL: has not run */
 
 /* ------------------------------------------------------------------ words */

@@ -35,6 +35,12 @@ static struct {
 static uint8_t boot_copy[TRIAL_MAXFUNCS];
 static enum { BOOT_UNKNOWN, BOOT_NONE, BOOT_SOME } boot_state;
 
+/** What a check wants to do before each recorded call of one function. */
+static struct {
+	void (*volatile fn)(const uintptr_t *args);
+	uint_t		func;
+} hook;
+
 static struct trial_call calls[TRIAL_NCALLS];
 static volatile uint32_t ncalls;
 
@@ -169,6 +175,8 @@ trial_select(uint_t index, const uintptr_t *args)
 			copy = trial.copy[index];
 		if (ours)
 			remember(index, copy, args);
+		if (ours && hook.fn != NULL && hook.func == index)
+			hook.fn(args);
 	}
 	return (f->tf_copies[copy].tc_func);
 }
@@ -194,6 +202,7 @@ void
 trial_end(void)
 {
 	trial.on = false;
+	hook.fn = NULL;
 	membar();
 }
 
@@ -244,13 +253,37 @@ trial_copy_name(uint_t want)
 	return (NULL);
 }
 
+/* Number of a function, or trial_nfuncs. */
+static uint_t
+func_index(const char *func)
+{
+	uint_t i = 0;
+
+	while (i < trial_nfuncs && strcmp(trial_funcs[i].tf_name, func) != 0)
+		i++;
+	return (i);
+}
+
 bool
 trial_records(const char *func)
 {
-	for (uint_t i = 0; i < trial_nfuncs; i++)
-		if (strcmp(trial_funcs[i].tf_name, func) == 0)
-			return (true);
-	return (false);
+	return (func_index(func) < trial_nfuncs);
+}
+
+void
+trial_hook(const char *func, void (*fn)(const uintptr_t *args))
+{
+	hook.fn = NULL;
+	hook.func = func_index(func);
+	hook.fn = fn;
+}
+
+void *
+trial_function(const char *func, const uintptr_t *args)
+{
+	uint_t i = func_index(func);
+
+	return (i < trial_nfuncs ? trial_select(i, args) : NULL);
 }
 
 void

@@ -73,6 +73,13 @@ void trial_forget(void);
 uint_t trial_calls(const char *func, uintptr_t a0, uintptr_t a1);
 /** The newest recorded call of func, or NULL. */
 const struct trial_call *trial_last(const char *func);
+/**
+ * From here to trial_end(): call fn with a call's first arguments, before each recorded call of func. For a check that lets the MMU, or
+ * another CPU, come in between at that very moment. NULL: no more.
+ */
+void trial_hook(const char *func, void (*fn)(const uintptr_t *args));
+/** What a call of func with these arguments would run now; NULL: it is not behind a jump. */
+void *trial_function(const char *func, const uintptr_t *args);
 /** Calls that no longer fit the record: 0, or the counts above are too low. */
 uint_t trial_calls_lost(void);
 
