@@ -8,6 +8,7 @@
 #include <boot/boot.h>
 #include <check/check.h>
 #include <check/invariants.h>
+#include <check/programs.h>
 #include <hat/hat_impl.h>
 #include <hat/kbm.h>
 #include <kern/scene.h>
@@ -145,5 +146,6 @@ kmain(uint32_t magic, uint32_t info)
 		scene();
 	else if (want_tour)
 		tour();
+	programs_main();
 	run_done(check_invariants() == 0 ? "ok" : "fail");
 }

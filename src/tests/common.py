@@ -18,6 +18,7 @@ FLAVORS = ("i386", "amd64")
 
 def run(*command, check=True, env=None, timeout=110):
     """Run a command at the top of the project; its output as text, shown when it fails."""
+    command = [sys.executable if c == "python3" else c for c in command]
     environment = dict(os.environ, **(env or {}))
     environment.pop("MAKEFLAGS", None)
     done = subprocess.run([str(c) for c in command], cwd=TOP, env=environment, timeout=timeout, text=True,
