@@ -23,8 +23,10 @@ endif
 
 # LAB=n [MINE=1]: an image with the files of labs/ in it, in a directory of its own (src/kernel.mk).
 ifdef LAB
+ifeq ($(filter grade replay,$(MAKECMDGOALS)),)
 export HATLAB_IMAGE := lab$(LAB)$(if $(MINE),-mine)
 KERNEL	+= LAB=$(LAB) $(if $(MINE),MINE=1)
+endif
 endif
 # TESTS=1: an image with all checks and self tests in it.
 ifdef TESTS
@@ -66,6 +68,13 @@ $(FLAVOR:%=unit-%): unit-%:
 .PHONY: compare
 compare: kernel				## the comparison alone, with all ranges listed
 	@$(PYTHON) $(TOOLS)/compare.py --all --flavor $(WHICH) --cpus $(CPUS) --args "$(ARGS)"
+
+GRADE	= $(PYTHON) $(TOOLS)/grade.py --lab $(or $(LAB),all) --flavor $(WHICH) --cpus $(CPUS) --id "$(ID)" \
+	$(if $(SEED),--seed $(SEED)) $(if $(SOLVED),--solved)
+
+.PHONY: grade
+grade: $(SETUP)				## points for your labs on both kernels: LAB=n one lab, SOLVED=1 the solutions, ID=name yours, SEED=n
+	@$(GRADE)
 
 .PHONY: bench
 bench: kernel				## measure what we promise; writes build/bench.json

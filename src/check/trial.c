@@ -11,6 +11,7 @@
  * exception is `select=UNIT:COPY[,UNIT:COPY]` on the command line: from power-on, for everybody. That is for what happens
  * at boot only.
  */
+#include <check/evidence.h>
 #include <check/trial.h>
 #include <hat/htable.h>
 #include <sys/atomic.h>
@@ -28,12 +29,14 @@ static struct {
 	volatile bool	on;
 	hat_t		*hat;
 	struct kthread	*thread;
+	const volatile uint32_t *word;	/**< recorded with each call; NULL: none */
 	uint8_t		copy[TRIAL_MAXFUNCS];	/**< per function: index of the copy to use */
-} trial;
+	void		(*on_call)(const char *func, const uintptr_t *args);	/**< or NULL */
+} trial FRAMEWORK;
 
 /** What `select=` asks for, per function. */
-static uint8_t boot_copy[TRIAL_MAXFUNCS];
-static enum { BOOT_UNKNOWN, BOOT_NONE, BOOT_SOME } boot_state;
+static uint8_t boot_copy[TRIAL_MAXFUNCS] FRAMEWORK;
+static enum { BOOT_UNKNOWN, BOOT_NONE, BOOT_SOME } boot_state FRAMEWORK;
 
 static struct trial_call calls[TRIAL_NCALLS];
 static volatile uint32_t ncalls;
@@ -126,6 +129,8 @@ remember(uint_t index, uint8_t copy, const uintptr_t *args)
 	c->tr_func = index;
 	c->tr_copy = copy;
 	c->tr_thread = curthread;
+	c->tr_nlocks = (uint8_t)curthread->t_nlocks;
+	c->tr_seen = trial.word != NULL ? *trial.word : 0;
 	for (uint_t i = 0; i < TRIAL_NARGS; i++)
 		c->tr_args[i] = args[i];
 }
@@ -152,6 +157,19 @@ for_our_hat(const struct trial_func *f, const uintptr_t *args)
 	return (peek(&((htable_t *)arg)->ht_hat, &hat, sizeof (hat)) && hat == trial.hat);
 }
 
+/* What the check calls itself meanwhile is not told. */
+static void
+tell_check(const char *func, const uintptr_t *args)
+{
+	void (*fn)(const char *, const uintptr_t *) = trial.on_call;
+
+	if (fn == NULL)
+		return;
+	trial.on_call = NULL;
+	fn(func, args);
+	trial.on_call = fn;
+}
+
 void *
 trial_select(uint_t index, const uintptr_t *args)
 {
@@ -167,8 +185,10 @@ trial_select(uint_t index, const uintptr_t *args)
 
 		if (ours && trial.copy[index] != 0)
 			copy = trial.copy[index];
-		if (ours)
+		if (ours) {
 			remember(index, copy, args);
+			tell_check(f->tf_name, args);
+		}
 	}
 	return (f->tf_copies[copy].tc_func);
 }
@@ -183,7 +203,9 @@ trial_begin(hat_t *hat, const char *unit, const char *copy)
 	memset(trial.copy, 0, sizeof (trial.copy));
 	n = choose(trial.copy, unit, copy);
 	trial.hat = hat;
+	trial.word = NULL;
 	trial.thread = curthread;
+	trial.on_call = NULL;
 	trial_forget();
 	membar();
 	trial.on = true;
@@ -259,6 +281,12 @@ trial_forget(void)
 	ncalls = 0;
 }
 
+void
+trial_watch(const volatile void *word)
+{
+	trial.word = word;
+}
+
 static bool
 call_matches(const struct trial_call *c, const char *func, uintptr_t a0, uintptr_t a1)
 {
@@ -287,6 +315,12 @@ trial_last(const char *func)
 			return (c);
 	}
 	return (NULL);
+}
+
+void
+trial_on_call(void (*fn)(const char *func, const uintptr_t *args))
+{
+	trial.on_call = fn;
 }
 
 uint_t
