@@ -11,28 +11,63 @@
 #include <check/check_impl.h>
 #include <check/costs.h>
 #include <check/damage.h>
+#include <check/evidence.h>
 #include <check/invariants.h>
 #include <check/outside.h>
 #include <check/stress.h>
 #include <check/trial.h>
+#include <hat/dump_table.h>
 #include <hat/htable_impl.h>
 #include <sys/debug.h>
 #include <sys/kmem.h>
 #include <sys/printf.h>
 #include <sys/string.h>
+#include <sys/symbols.h>
 #include <sys/tunable.h>
 
 extern const struct check __start_checks[], __stop_checks[];
 
-static char checks_wanted[256];
-static char copy_wanted[32] = "mine";
+#define CHECK_MAX	1024
+#define RUNS_MAX	8	/* threads that never come back keep theirs */
+
+static char checks_wanted[256] FRAMEWORK;
+static char copy_wanted[32] FRAMEWORK = "mine";
+static char results_word[400] FRAMEWORK;	/* the command line has room for no more */
+static uint64_t together_wanted FRAMEWORK;
 TUNABLE_STRING(checks_wanted, "checks", "NAME[,NAME...], labN or all: run these checks");
 TUNABLE_STRING(copy_wanted, "copy", "which copy of a unit checks use (default mine); all: each one in the image");
 
+TUNABLE_STRING(results_word, "results", "what an earlier run said, a letter for each check in the order of the table: o ok, w wrong, t todo, - not run");
+TUNABLE_NUMBER(together_wanted, "together", "once all checks have passed, run them again with all units of copy= in use at once; 2: do only that");
+static uint64_t judge_each FRAMEWORK = 1;
+TUNABLE_NUMBER(judge_each, "judge_each", "0: judge what is global once after the last check that passed, not after each (faster; who did it is not told)");
+
 static uint_t nok, nwrong, ntodo;
 
-#define CHECK_MAX	256
-static const char *results[CHECK_MAX];	/* with the copy being checked, by place in the table; NULL: has not run */
+static struct {
+	uint8_t		results[CHECK_MAX];	/* with the copy being checked, by place in the table; what evidence_end() gets, plus 1; 0: has not run */
+	struct check_run runs[RUNS_MAX];
+	uint_t		nruns;			/* given away for ever */
+	bool		together;		/* all units at once, now */
+} framework FRAMEWORK;
+
+static const char *const result_names[] = { NULL, "ok", "wrong", "todo" };
+
+static const char *
+result_of(const struct check *c)
+{
+	return (result_names[framework.results[c - __start_checks]]);
+}
+
+static void
+keep_result(const struct check *c, const char *result)
+{
+	uint8_t n = 0;
+
+	while (n < NELEM(result_names) - 1 && (result_names[n] == NULL || strcmp(result_names[n], result) != 0))
+		n++;
+	framework.results[c - __start_checks] = n;
+}
 
 /* ------------------------------------------------------------------ words */
 
@@ -216,13 +251,13 @@ frame_result(struct check_run *r, const struct check_frame *f)
 }
 
 static void
-judge(struct check_run *r, const char *when)
+judge(struct check_run *r, hat_t *only, const char *when)
 {
 	char text[96];
 	uint_t n;
 
 	kmem_reap_settle();	/* it may be returning tables just now */
-	n = check_invariants();
+	n = only != NULL ? check_invariants_hat(only) : check_invariants();
 	if (n > 0) {
 		snprintf(text, sizeof (text), "%s: %u broken invariants, see above", when, n);
 		set_result(r, "wrong", "-", text);
@@ -249,8 +284,9 @@ run_cleanup(struct check_run *r)
 {
 	struct check_frame f;
 
-	if (!(r->cr_check->ck_flags & CK_BARE))		/* a bare hat is not listed: its tables would be missed */
-		judge(r, "after the check");
+	/* A bare hat is not listed: its tables would be missed. Labs have many checks, and what is global is judged below. */
+	if (!(r->cr_check->ck_flags & CK_BARE))
+		judge(r, r->cr_check->ck_lab != 0 ? r->cr_hat : NULL, "after the check");
 	if (strcmp(r->cr_result, "ok") != 0)
 		return;
 	check_frame_push(&f, true);
@@ -259,8 +295,8 @@ run_cleanup(struct check_run *r)
 	check_frame_pop(&f);
 	if (f.cf_kind != NULL)
 		frame_result(r, &f);
-	else
-		judge(r, "after the scratch address space was given back");
+	else if (judge_each)
+		judge(r, NULL, "after the scratch address space was given back");
 }
 
 static void
@@ -268,6 +304,7 @@ run_thread(void *arg)
 {
 	struct check_run *r = arg;
 
+	evidence_begin(r->cr_check, framework.together);
 	run_body(r);
 	hat_setup(NULL);
 	if (strcmp(r->cr_result, "ok") == 0)
@@ -290,6 +327,46 @@ holds_foreign_lock(const kthread_t *t, const hat_t *hat)
 	return (false);
 }
 
+/* What a lock is, in words. */
+static void
+lock_name(char *text, size_t size, const kmutex_t *m, const hat_t *hat)
+{
+	char at[48];
+
+	for (uint_t i = 0; i < HAT_NLOCKS; i++)
+		if (m == &hat->hat_chains[i].hc_lock) {
+			snprintf(text, size, "table lock %u of the address space", i);
+			return;
+		}
+	symbol_format(at, sizeof (at), (uintptr_t)m);
+	snprintf(text, size, "%s", at);
+}
+
+/* A thread's newest mutex may be the one that it waits for: then somebody else owns it. */
+static void
+say_asleep(const kthread_t *t, struct check_run *r)
+{
+	char text[192] = "asleep for ever: nobody wakes it", name[64];
+	size_t n;
+
+	for (int i = 0; i < t->t_nlocks; i++) {
+		const kthread_t *owner = t->t_locks[i]->m_owner;
+
+		if (owner == t || owner == NULL)
+			continue;
+		lock_name(name, sizeof (name), t->t_locks[i], r->cr_hat);
+		snprintf(text, sizeof (text), "deadlock: waits for %s, which thread %s holds", name, owner->t_name);
+	}
+	for (int i = 0; i < t->t_nlocks; i++) {
+		if (t->t_locks[i]->m_owner != t)
+			continue;
+		n = strlen(text);
+		lock_name(name, sizeof (name), t->t_locks[i], r->cr_hat);
+		snprintf(text + n, sizeof (text) - n, "; holds %s", name);
+	}
+	set_result(r, "wrong", "-", text);
+}
+
 static void print_result(const struct check_run *r);
 
 static void NORETURN
@@ -297,6 +374,7 @@ unsound(const struct check_run *r, const char *why)
 {
 	print_result(r);
 	printf("hatlab: the kernel itself is no longer sound: %s\n", why);
+	evidence_end(r->cr_check, 1);	/* wrong */
 	run_done("fail");
 }
 
@@ -333,9 +411,10 @@ give_up_hat(struct check_run *r)
 	for (uint_t i = 0; i < CHECK_NHATS && r->cr_more[i] != NULL; i++)
 		scratch_abandon(r->cr_more[i]);
 	htable_dont_cache = 0;		/* a purge that did not come to its end has left it raised */
+	use_boot_reserve = 0;		/* so may a check that was cut short */
 	if (!invariants_abandon())
 		unsound(r, "the counts of tables are lower than the tables that exist");
-	if (check_invariants() > 0)
+	if (judge_each && check_invariants() > 0)
 		unsound(r, "invariants outside of the scratch address space are broken");
 }
 
@@ -366,12 +445,14 @@ print_result(const struct check_run *r)
 static void
 run_one(const struct check *c, const char *copy)
 {
-	struct check_run *r = kmem_zalloc(sizeof (*r), KM_SLEEP);
+	struct check_run *r = &framework.runs[framework.nruns];
 	kthread_t *t;
 
 	watchdog_restart();
+	memset(r, 0, sizeof (*r));
 	r->cr_check = c;
 	r->cr_copy = copy;
+	r->cr_units = framework.together ? "all" : c->ck_unit != NULL ? c->ck_unit : "-";
 	print_begin(r);
 	r->cr_hat = scratch_make(c);
 	check_current = r;
@@ -384,9 +465,10 @@ run_one(const struct check *c, const char *copy)
 		give_up_hat(r);
 	check_current = NULL;
 	print_result(r);
-	results[c - __start_checks] = r->cr_result;
-	if (t == NULL)
-		kmem_free(r, sizeof (*r));
+	keep_result(c, r->cr_result);
+	evidence_end(c, (ulong_t)framework.results[c - __start_checks] - 1);
+	if (t != NULL && ++framework.nruns == RUNS_MAX)
+		unsound(r, "too many checks are asleep for ever");
 }
 
 /* Labs in turn, then as written; two files may have a check in the same line: then by place in the table. */
@@ -407,7 +489,7 @@ missing_need(const struct check *c)
 
 	while (p != NULL && (n = next_word(&p, &word, ' ')) > 0)
 		for (const struct check *o = __start_checks; o < __stop_checks; o++) {
-			const char *result = results[o - __start_checks];
+			const char *result = result_of(o);
 
 			if (is_word(word, n, o->ck_name) && result != NULL && strcmp(result, "ok") != 0)
 				return (o);
@@ -423,8 +505,8 @@ skip(const struct check *c, const char *copy, const struct check *need)
 	char text[96];
 
 	snprintf(text, sizeof (text), "not run: %s must pass first", need->ck_name);
-	set_result(&r, results[need - __start_checks], "-", text);
-	results[c - __start_checks] = r.cr_result;
+	set_result(&r, result_of(need), "-", text);
+	keep_result(c, r.cr_result);
 	print_begin(&r);
 	print_result(&r);
 }
@@ -461,6 +543,8 @@ copy_for(const struct check *c, const char *copy, bool only_units_with_it)
 {
 	if (c->ck_unit == NULL || !trial_has(c->ck_unit, copy))
 		copy = only_units_with_it ? NULL : "ref";
+	if (framework.together && (c->ck_flags & (CK_BOOT | CK_ALONE)))
+		copy = NULL;
 	if (copy != NULL && (c->ck_flags & CK_BOOT) && strcmp(copy, trial_selected(c->ck_unit)) != 0)
 		copy = NULL;
 	return (copy);
@@ -471,9 +555,39 @@ run_with(const char *wanted, bool only_units_with_it)
 {
 	const char *copy;
 
-	memset(results, 0, sizeof (results));
 	for (const struct check *c = NULL; (c = next_in_order(c)) != NULL; )
-		if (is_wanted(c) && (copy = copy_for(c, wanted, only_units_with_it)) != NULL)
+		if (is_wanted(c) && result_of(c) == NULL && (copy = copy_for(c, wanted, only_units_with_it)) != NULL)
+			run_or_skip(c, copy);
+}
+
+/* What the host knows already: from a boot that ended early. */
+static void
+know_results(void)
+{
+	for (const char *p = results_word; *p != '\0'; p++)
+		if (p - results_word < __stop_checks - __start_checks)
+			framework.results[p - results_word] = *p == 'o' ? 1 : *p == 'w' ? 2 : *p == 't' ? 3 : 0;
+}
+
+static bool
+all_ok(void)
+{
+	for (const struct check *c = __start_checks; c < __stop_checks; c++)
+		if (result_of(c) != NULL && strcmp(result_of(c), "ok") != 0)
+			return (false);
+	return (true);
+}
+
+/* Each check again, with every unit that has such a copy in use at once. The first that fails says enough. */
+static void
+run_together(const char *wanted)
+{
+	const char *copy;
+
+	memset(framework.results, 0, sizeof (framework.results));
+	framework.together = true;
+	for (const struct check *c = NULL; (c = next_in_order(c)) != NULL && all_ok(); )
+		if (is_wanted(c) && (copy = copy_for(c, wanted, true)) != NULL)
 			run_or_skip(c, copy);
 }
 
@@ -486,13 +600,23 @@ run_checks(void)
 	if (!words_known())
 		run_done("fail");
 	if (strcmp(copy_wanted, "all") != 0) {
-		run_with(copy_wanted, false);
+		know_results();
+		if (together_wanted != 2)
+			run_with(copy_wanted, false);
+		if (together_wanted != 0 && all_ok())
+			run_together(copy_wanted);
 	} else {
 		run_with("ref", false);
-		for (uint_t i = 0; (name = trial_copy_name(i)) != NULL; i++)
+		for (uint_t i = 0; (name = trial_copy_name(i)) != NULL; i++) {
+			memset(framework.results, 0, sizeof (framework.results));
 			run_with(name, true);
+		}
 	}
 	printf("checks: %u ok, %u wrong, %u not written yet\n", nok, nwrong, ntodo);
+	if (!judge_each && check_invariants() > 0) {
+		printf("hatlab: a check has left broken invariants behind: run them with judge_each=1 to see which\n");
+		run_done("fail");
+	}
 }
 
 bool

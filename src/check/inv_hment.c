@@ -127,8 +127,11 @@ static uint_t ntraced;			/* MAX_TRACED: there may be more */
 static void
 find_traced(void)
 {
+	ulong_t n;
+	page_t *all = page_array(&n);
+
 	ntraced = 0;
-	for (page_t *pp = page_next(NULL); pp != NULL && ntraced < MAX_TRACED; pp = page_next(pp))
+	for (page_t *pp = all; pp < all + n && ntraced < MAX_TRACED; pp++)
 		if (pp->p_mapping != NULL || pp->p_embed || pp->p_share != 0)
 			traced[ntraced++] = pp;
 }

@@ -165,6 +165,13 @@ level_ok(const inv_table_t *t)
 	return (t->it_ht.ht_level >= 0 && t->it_ht.ht_level <= mmu.max_level);
 }
 
+/* Can there be a slot in it that is not judged? Few tables have one. */
+static bool
+has_exempt(const inv_table_t *t)
+{
+	return (inv_may_copy(t) || (t->it_hat->ih_kernel && t->it_ht.ht_level == 0));
+}
+
 /* Once over all entries of all tables; most are 0. */
 static void
 judge_entries(const hat_t *only)
@@ -172,13 +179,13 @@ judge_entries(const hat_t *only)
 	inv_for_linked(t) {
 		static x86pte_t entries[INV_MAXENTRIES];
 		uint_t n = inv_nentries(t);
-		bool zero = true;
+		bool zero = true, exempt = has_exempt(t);
 
 		if (!level_ok(t) || (only != NULL && t->it_hat->ih_addr != only))
 			continue;
 		t->it_readable = inv_read_into(t, entries, &zero);
 		for (uint_t i = 0; t->it_readable && !zero && i < n; i++)
-			if (entries[i] != 0 && !inv_copied(t, i) && !inv_private(t, i))
+			if (entries[i] != 0 && !(exempt && (inv_copied(t, i) || inv_private(t, i))))
 				judge_entry(t, i, entries[i]);
 	}
 }

@@ -60,13 +60,15 @@ private_end(void)
 	return (userlimit & ~(LEVEL_SIZE(mmu.max_level) - 1));
 }
 
+/* The hole is most of the address space: drawn as if it were not there. */
 uintptr_t
 check_va(level_t level)
 {
-	for (;;) {
-		uintptr_t va = (uintptr_t)check_random(private_end() >> PAGESHIFT) << PAGESHIFT & ~(LEVEL_SIZE(level) - 1);
+	bool hole = mmu.hole_start < private_end();
+	uintptr_t skip = hole ? mmu.hole_end - mmu.hole_start + 1 : 0, va;
 
-		if (va >= LOW && !IN_VA_HOLE(va))
-			return (va);
-	}
+	do {
+		va = (uintptr_t)check_random((private_end() - skip) >> LEVEL_SHIFT(level)) << LEVEL_SHIFT(level);
+	} while (va < LOW);
+	return (hole && va >= mmu.hole_start ? va + skip : va);
 }

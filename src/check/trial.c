@@ -11,6 +11,7 @@
  * exception is `select=UNIT:COPY[,UNIT:COPY]` on the command line: from power-on, for everybody. That is for what happens
  * at boot only.
  */
+#include <check/evidence.h>
 #include <check/trial.h>
 #include <hat/htable.h>
 #include <sys/atomic.h>
@@ -29,11 +30,18 @@ static struct {
 	hat_t		*hat;
 	struct kthread	*thread;
 	uint8_t		copy[TRIAL_MAXFUNCS];	/**< per function: index of the copy to use */
-} trial;
+} trial FRAMEWORK;
+
+/** What a check has asked for while the trial goes on; like the calls themselves not among what may not change meanwhile. */
+static struct {
+	const volatile uint32_t *word;	/**< recorded with each call; NULL: none */
+	void		(*on_call)(const char *func, const uintptr_t *args);	/**< or NULL */
+	bool		telling;	/**< what the check itself calls meanwhile is not told */
+} watch;
 
 /** What `select=` asks for, per function. */
-static uint8_t boot_copy[TRIAL_MAXFUNCS];
-static enum { BOOT_UNKNOWN, BOOT_NONE, BOOT_SOME } boot_state;
+static uint8_t boot_copy[TRIAL_MAXFUNCS] FRAMEWORK;
+static enum { BOOT_UNKNOWN, BOOT_NONE, BOOT_SOME } boot_state FRAMEWORK;
 
 static struct trial_call calls[TRIAL_NCALLS];
 static volatile uint32_t ncalls;
@@ -152,6 +160,16 @@ for_our_hat(const struct trial_func *f, const uintptr_t *args)
 	return (peek(&((htable_t *)arg)->ht_hat, &hat, sizeof (hat)) && hat == trial.hat);
 }
 
+static void
+tell_check(const char *func, const uintptr_t *args)
+{
+	if (watch.on_call == NULL || watch.telling)
+		return;
+	watch.telling = true;
+	watch.on_call(func, args);
+	watch.telling = false;
+}
+
 void *
 trial_select(uint_t index, const uintptr_t *args)
 {
@@ -167,8 +185,10 @@ trial_select(uint_t index, const uintptr_t *args)
 
 		if (ours && trial.copy[index] != 0)
 			copy = trial.copy[index];
-		if (ours)
+		if (ours) {
 			remember(index, copy, args);
+			tell_check(f->tf_name, args);
+		}
 	}
 	return (f->tf_copies[copy].tc_func);
 }
@@ -184,6 +204,7 @@ trial_begin(hat_t *hat, const char *unit, const char *copy)
 	n = choose(trial.copy, unit, copy);
 	trial.hat = hat;
 	trial.thread = curthread;
+	watch.on_call = NULL;
 	trial_forget();
 	membar();
 	trial.on = true;
@@ -244,13 +265,29 @@ trial_copy_name(uint_t want)
 	return (NULL);
 }
 
+/* Number of a function, or trial_nfuncs. */
+static uint_t
+func_index(const char *func)
+{
+	uint_t i = 0;
+
+	while (i < trial_nfuncs && strcmp(trial_funcs[i].tf_name, func) != 0)
+		i++;
+	return (i);
+}
+
 bool
 trial_records(const char *func)
 {
-	for (uint_t i = 0; i < trial_nfuncs; i++)
-		if (strcmp(trial_funcs[i].tf_name, func) == 0)
-			return (true);
-	return (false);
+	return (func_index(func) < trial_nfuncs);
+}
+
+void *
+trial_function(const char *func, const uintptr_t *args)
+{
+	uint_t i = func_index(func);
+
+	return (i < trial_nfuncs ? trial_select(i, args) : NULL);
 }
 
 void
@@ -287,6 +324,12 @@ trial_last(const char *func)
 			return (c);
 	}
 	return (NULL);
+}
+
+void
+trial_on_call(void (*fn)(const char *func, const uintptr_t *args))
+{
+	watch.on_call = fn;
 }
 
 uint_t

@@ -18,6 +18,7 @@ FLAVORS = ("i386", "amd64")
 
 def run(*command, check=True, env=None, timeout=110):
     """Run a command at the top of the project; its output as text, shown when it fails."""
+    command = [sys.executable if c == "python3" else c for c in command]
     environment = dict(os.environ, **(env or {}))
     environment.pop("MAKEFLAGS", None)
     done = subprocess.run([str(c) for c in command], cwd=TOP, env=environment, timeout=timeout, text=True,
@@ -43,9 +44,11 @@ def image(flavor, name="", **variables):
     folder = TOP / "build" / (f"{flavor}-{name}" if name else flavor)
     folder.mkdir(parents=True, exist_ok=True)
     words = [f"{key}={value}" for key, value in variables.items()]
-    with open(folder / "lock", "w") as lock:
+    shared = TOP / variables.get("O", folder)  # whoever compiles there takes turns
+    shared.mkdir(parents=True, exist_ok=True)
+    with open(shared / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        run("make", "-s", "-f", "src/kernel.mk", f"FLAVOR={flavor}", f"IMAGE={name}", "WERROR=-Werror", *words)
+        run("make", "-s", "-j2", "-f", "src/kernel.mk", f"FLAVOR={flavor}", f"IMAGE={name}", "WERROR=-Werror", *words, timeout=380)
     return folder
 
 

@@ -8,6 +8,7 @@
 
 FLAVOR	?= amd64
 CC	?= gcc
+PYTHON	?= $(firstword $(wildcard /usr/bin/python3) python3)
 KERNEL_DIR ?= build/$(FLAVOR)
 OUT_DIR	?= $(KERNEL_DIR)-user
 B	:= build/$(FLAVOR)/user
@@ -47,7 +48,7 @@ $(foreach w,$(WIDTHS_$(FLAVOR)),$(eval $(call width,$w)))
 
 $(OUT_DIR)/hatlab.iso: $(KERNEL_DIR)/kernel.boot $(ELVES) src/tools/hatlab/image.py
 	@mkdir -p $(@D)
-	python3 src/tools/mkimage.py -o $@ $< $(foreach e,$(ELVES),--module $(basename $(notdir $e))=$e) >/dev/null
+	$(PYTHON) src/tools/mkimage.py -o $@ $< $(foreach e,$(ELVES),--module $(basename $(notdir $e))=$e) >/dev/null
 
 .PHONY: all
 .SECONDARY:

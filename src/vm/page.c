@@ -64,6 +64,13 @@ page_next(page_t *pp)
 	return (next < pages + npages ? next : NULL);
 }
 
+page_t *
+page_array(ulong_t *n)
+{
+	*n = npages;
+	return (pages);
+}
+
 static pfn_t
 group_pages(level_t szc)
 {

@@ -61,6 +61,8 @@ page_t *page_get_large(int state, uint_t npages);
 page_t *page_leader(page_t *pp, level_t szc);
 /** The page after pp in ascending order (NULL: the first one); NULL at the end. For those who look at all of them. */
 page_t *page_next(page_t *pp);
+/** All page_t side by side, for who looks at them often; where p_pagenum is PFN_INVALID there is no page. @param n  how many */
+page_t *page_array(ulong_t *n);
 /** One page for a page table: accounted, locked shared, never sleeps; undoes its accounting when it fails (C-26). */
 page_t *page_get_physical(uintptr_t seed);
 void page_free(page_t *pp, int dontneed);	/**< exclusive-locked and unmapped; drops the lock */
