@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: ISC */
 /**
  * @file
- * @brief A plausible mistake: the last one keeps its mark.
+ * @brief A plausible mistake: whoever was robbed last keeps its mark: there is nothing more to do, and it returns at once.
  */
 #include <hat/htable_impl.h>
 
@@ -53,9 +53,11 @@ next_victim(hat_t *hat, bool robbed, const struct hunt *hu)
 {
 	hat_t *next;
 
+	if (hu->hu_left == 0)
+		return (NULL);
 	mutex_enter(&hat_list_lock);
 	next = hat->hat_next;
-	if (hat != kas_hat && next != NULL) {
+	if (hat != kas_hat) {
 		if (robbed)
 			move_to_end(hat);
 		if (next == NULL && robbed && hu->hu_left > 0)
@@ -65,8 +67,6 @@ next_victim(hat_t *hat, bool robbed, const struct hunt *hu)
 	}
 	while (next != NULL && ((next->hat_flags & (HAT_VICTIM | HAT_SHARED | HAT_FREEING)) || !any_ranked(next->hat_ranks, hu)))
 		next = next->hat_next;
-	if (hu->hu_left == 0)
-		next = NULL;
 	if (next != NULL)
 		atomic_or_32(&next->hat_flags, HAT_VICTIM);
 	mutex_exit(&hat_list_lock);
