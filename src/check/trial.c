@@ -34,7 +34,6 @@ static struct {
 
 /** What a check has asked for while the trial goes on; like the calls themselves not among what may not change meanwhile. */
 static struct {
-	const volatile uint32_t *word;	/**< recorded with each call; NULL: none */
 	void		(*on_call)(const char *func, const uintptr_t *args);	/**< or NULL */
 } watch;
 
@@ -133,11 +132,6 @@ remember(uint_t index, uint8_t copy, const uintptr_t *args)
 	c->tr_func = index;
 	c->tr_copy = copy;
 	c->tr_thread = curthread;
-<<<<<<< HEAD
-=======
-	c->tr_nlocks = (uint8_t)curthread->t_nlocks;
-	c->tr_seen = watch.word != NULL ? *watch.word : 0;
->>>>>>> eeca6d2
 	for (uint_t i = 0; i < TRIAL_NARGS; i++)
 		c->tr_args[i] = args[i];
 }
@@ -210,10 +204,6 @@ trial_begin(hat_t *hat, const char *unit, const char *copy)
 	memset(trial.copy, 0, sizeof (trial.copy));
 	n = choose(trial.copy, unit, copy);
 	trial.hat = hat;
-<<<<<<< HEAD
-=======
-	watch.word = NULL;
->>>>>>> eeca6d2
 	trial.thread = curthread;
 	watch.on_call = NULL;
 	trial_forget();
@@ -291,15 +281,6 @@ trial_forget(void)
 	ncalls = 0;
 }
 
-<<<<<<< HEAD
-=======
-void
-trial_watch(const volatile void *word)
-{
-	watch.word = word;
-}
-
->>>>>>> eeca6d2
 static bool
 call_matches(const struct trial_call *c, const char *func, uintptr_t a0, uintptr_t a1)
 {
