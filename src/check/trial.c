@@ -35,6 +35,7 @@ static struct {
 /** What a check has asked for while the trial goes on; like the calls themselves not among what may not change meanwhile. */
 static struct {
 	void		(*on_call)(const char *func, const uintptr_t *args);	/**< or NULL */
+	bool		telling;	/**< what the check itself calls meanwhile is not told */
 } watch;
 
 /** What `select=` asks for, per function. */
@@ -158,17 +159,14 @@ for_our_hat(const struct trial_func *f, const uintptr_t *args)
 	return (peek(&((htable_t *)arg)->ht_hat, &hat, sizeof (hat)) && hat == trial.hat);
 }
 
-/* What the check calls itself meanwhile is not told. */
 static void
 tell_check(const char *func, const uintptr_t *args)
 {
-	void (*fn)(const char *, const uintptr_t *) = watch.on_call;
-
-	if (fn == NULL)
+	if (watch.on_call == NULL || watch.telling)
 		return;
-	watch.on_call = NULL;
-	fn(func, args);
-	watch.on_call = fn;
+	watch.telling = true;
+	watch.on_call(func, args);
+	watch.telling = false;
 }
 
 void *
@@ -266,13 +264,29 @@ trial_copy_name(uint_t want)
 	return (NULL);
 }
 
+/* Number of a function, or trial_nfuncs. */
+static uint_t
+func_index(const char *func)
+{
+	uint_t i = 0;
+
+	while (i < trial_nfuncs && strcmp(trial_funcs[i].tf_name, func) != 0)
+		i++;
+	return (i);
+}
+
 bool
 trial_records(const char *func)
 {
-	for (uint_t i = 0; i < trial_nfuncs; i++)
-		if (strcmp(trial_funcs[i].tf_name, func) == 0)
-			return (true);
-	return (false);
+	return (func_index(func) < trial_nfuncs);
+}
+
+void *
+trial_function(const char *func, const uintptr_t *args)
+{
+	uint_t i = func_index(func);
+
+	return (i < trial_nfuncs ? trial_select(i, args) : NULL);
 }
 
 void

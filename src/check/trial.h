@@ -78,6 +78,8 @@ const struct trial_call *trial_last(const char *func);
  * which locks are held. fn may be called in any state (interrupts off, a window in use): it looks, and takes no lock.
  */
 void trial_on_call(void (*fn)(const char *func, const uintptr_t *args));
+/** What a call of func with these arguments would run now; NULL: it is not behind a jump. */
+void *trial_function(const char *func, const uintptr_t *args);
 /** Calls that no longer fit the record: 0, or the counts above are too low. */
 uint_t trial_calls_lost(void);
 
