@@ -273,6 +273,7 @@ run_body(struct check_run *r)
 	if (md_setjmp(&f.cf_jump) == 0)
 		r->cr_check->ck_func(r->cr_hat);
 	trial_end();
+	dump_listener = NULL;
 	check_frame_pop(&f);
 	frame_result(r, &f);
 	finally(r);
