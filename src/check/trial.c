@@ -29,10 +29,14 @@ static struct {
 	volatile bool	on;
 	hat_t		*hat;
 	struct kthread	*thread;
-	const volatile uint32_t *word;	/**< recorded with each call; NULL: none */
 	uint8_t		copy[TRIAL_MAXFUNCS];	/**< per function: index of the copy to use */
-	void		(*on_call)(const char *func, const uintptr_t *args);	/**< or NULL */
 } trial FRAMEWORK;
+
+/** What a check has asked for while the trial goes on; like the calls themselves not among what may not change meanwhile. */
+static struct {
+	const volatile uint32_t *word;	/**< recorded with each call; NULL: none */
+	void		(*on_call)(const char *func, const uintptr_t *args);	/**< or NULL */
+} watch;
 
 /** What `select=` asks for, per function. */
 static uint8_t boot_copy[TRIAL_MAXFUNCS] FRAMEWORK;
@@ -130,7 +134,7 @@ remember(uint_t index, uint8_t copy, const uintptr_t *args)
 	c->tr_copy = copy;
 	c->tr_thread = curthread;
 	c->tr_nlocks = (uint8_t)curthread->t_nlocks;
-	c->tr_seen = trial.word != NULL ? *trial.word : 0;
+	c->tr_seen = watch.word != NULL ? *watch.word : 0;
 	for (uint_t i = 0; i < TRIAL_NARGS; i++)
 		c->tr_args[i] = args[i];
 }
@@ -161,13 +165,13 @@ for_our_hat(const struct trial_func *f, const uintptr_t *args)
 static void
 tell_check(const char *func, const uintptr_t *args)
 {
-	void (*fn)(const char *, const uintptr_t *) = trial.on_call;
+	void (*fn)(const char *, const uintptr_t *) = watch.on_call;
 
 	if (fn == NULL)
 		return;
-	trial.on_call = NULL;
+	watch.on_call = NULL;
 	fn(func, args);
-	trial.on_call = fn;
+	watch.on_call = fn;
 }
 
 void *
@@ -203,9 +207,9 @@ trial_begin(hat_t *hat, const char *unit, const char *copy)
 	memset(trial.copy, 0, sizeof (trial.copy));
 	n = choose(trial.copy, unit, copy);
 	trial.hat = hat;
-	trial.word = NULL;
+	watch.word = NULL;
 	trial.thread = curthread;
-	trial.on_call = NULL;
+	watch.on_call = NULL;
 	trial_forget();
 	membar();
 	trial.on = true;
@@ -284,7 +288,7 @@ trial_forget(void)
 void
 trial_watch(const volatile void *word)
 {
-	trial.word = word;
+	watch.word = word;
 }
 
 static bool
@@ -320,7 +324,7 @@ trial_last(const char *func)
 void
 trial_on_call(void (*fn)(const char *func, const uintptr_t *args))
 {
-	trial.on_call = fn;
+	watch.on_call = fn;
 }
 
 uint_t

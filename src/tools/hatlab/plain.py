@@ -24,12 +24,16 @@ INSTRUCTIONS = 900_000_000
 WATCHDOG = 6000
 
 
+def args_of(lab: int, seed: int) -> str:
+    return f"tour=1 lab=lab{lab} seed={seed} watchdog={WATCHDOG} programs={','.join(PROGRAMS)}"
+
+
 class Plain:
     """One boot."""
 
     def __init__(self, built: Built, flavor: str, lab: int, seed: int, cpus: int) -> None:
         self.built, self.flavor, self.cpus = built, flavor, cpus
-        self.args = f"tour=1 lab=lab{lab} seed={seed} watchdog={WATCHDOG} programs={','.join(PROGRAMS)}"
+        self.args = args_of(lab, seed)
         self.reports: list[Report] = []
         self.statuses: list[tuple[str, int]] = []
         self.exit = built.elf.address("evidence_exit")
