@@ -73,10 +73,12 @@ def stub(unit):
     return next(path for path in stubs() if path.stem == unit)
 
 
-def trial_image(flavor):
-    copies = [f"mine:{path.stem}={path}" for path in stubs()]
-    copies += [f"{a.name}:{a.unit}={a.path}" for a in answers().values()]
-    return image(flavor, "trial", TRIAL=" ".join(copies))
+def trial_image(flavor, lab):
+    """One lab's stubs and answers beside the reference; what is not of this lab is compiled once for all of them."""
+    copies = [f"mine:{path.stem}={path}" for path in stubs() if path.parts[1] == lab]
+    copies += [f"{a.name}:{a.unit}={a.path}" for a in of_lab(lab)]
+    checks = sorted(str(path.relative_to(TOP)) for path in TOP.glob(f"labs/{lab}/checks*.c"))
+    return image(flavor, f"trial-{number(lab)}", O=f"build/{flavor}-trial-objects", CHECKS=" ".join(checks), TRIAL=" ".join(copies))
 
 
 def number(lab):
@@ -105,7 +107,7 @@ def test_mistakes_are_noticed(which):
     """every wrong copy fails exactly the checks in its first line, each with a reason, right ones none, and the kernel lives on"""
     flavor, lab, *more = which.split()
     cpus = 2 if more else 1
-    result = boot(flavor, f"tour=0 checks={number(lab)} copy=all watchdog=60000", cpus=cpus, folder=trial_image(flavor),
+    result = boot(flavor, f"tour=0 checks={number(lab)} copy=all watchdog=60000", cpus=cpus, folder=trial_image(flavor, lab),
                   deadline=9_000_000_000, timeout=380)
     assert result.reader.done and result.reader.done["result"] == "ok", result.problem
     failed, texts = noticed(result)
@@ -128,7 +130,7 @@ def test_mistakes_at_power_on(which):
     """a wrong copy of what only happens at boot fails the checks it names, or stops the kernel, when it is selected from power-on"""
     flavor, name = which.split()
     answer = answers()[name]
-    result = boot(flavor, f"tour=0 select={answer.unit}:{name} checks=boot copy={name}", folder=trial_image(flavor))
+    result = boot(flavor, f"tour=0 select={answer.unit}:{name} checks=boot copy={name}", folder=trial_image(flavor, answer.lab))
     wanted = answer.wanted_at_boot(flavor)
     if wanted == {"panic"}:
         assert result.exit in ("panic", "crash", "hang"), (result.exit, result.problem)
@@ -142,7 +144,7 @@ def test_mistakes_at_power_on(which):
 def test_stub_hands_control_back(which):
     """a check that reaches a stub is `todo`, says which lab and section, and the next one runs"""
     flavor, lab = which.split()
-    result = boot(flavor, f"tour=0 checks={number(lab)} copy=mine", folder=trial_image(flavor))
+    result = boot(flavor, f"tour=0 checks={number(lab)} copy=mine", folder=trial_image(flavor, lab))
     assert result.reader.done["result"] == "ok", result.problem
     verdicts = {check: (verdict, text) for (check, _, copy), (verdict, text) in checks(result).items() if copy == "mine"}
     assert verdicts, "no check ran"
@@ -154,7 +156,7 @@ def test_stub_hands_control_back(which):
 @limit(300)
 def test_selected_from_power_on(flavor):
     """what only happens at boot is selected on the command line"""
-    folder = trial_image(flavor)
+    folder = trial_image(flavor, "lab6-boot")
     result = boot(flavor, "select=htable_attach:ref", folder=folder)
     assert result.ok, result.problem
     result = boot(flavor, "select=htable_attach:mine", folder=folder)
