@@ -5,6 +5,7 @@
  */
 #include <labs/lab1-entries/checks.h>
 #include <sys/atomic.h>
+#include <sys/string.h>
 
 /* Bochs' TLB is direct mapped by bits 12-22: nothing that the kernel touches often has these, and evicts a stale entry. */
 #define QUIET_VA	((uintptr_t)0x40607000)
