@@ -23,8 +23,10 @@ endif
 
 # LAB=n [MINE=1]: an image with the files of labs/ in it, in a directory of its own (src/kernel.mk).
 ifdef LAB
+ifeq ($(filter grade replay,$(MAKECMDGOALS)),)
 export HATLAB_IMAGE := lab$(LAB)$(if $(MINE),-mine)
 KERNEL	+= LAB=$(LAB) $(if $(MINE),MINE=1)
+endif
 endif
 # TESTS=1: an image with all checks and self tests in it.
 ifdef TESTS
@@ -67,6 +69,13 @@ $(FLAVOR:%=unit-%): unit-%:
 compare: kernel				## the comparison alone, with all ranges listed
 	@$(PYTHON) $(TOOLS)/compare.py --all --flavor $(WHICH) --cpus $(CPUS) --args "$(ARGS)"
 
+GRADE	= $(PYTHON) $(TOOLS)/grade.py --lab $(or $(LAB),all) --flavor $(WHICH) --cpus $(CPUS) --id "$(ID)" \
+	$(if $(SEED),--seed $(SEED)) $(if $(SOLVED),--solved)
+
+.PHONY: grade
+grade: $(SETUP)				## points for your labs on both kernels: LAB=n one lab, SOLVED=1 the solutions, ID=name yours, SEED=n
+	@$(GRADE)
+
 .PHONY: bench
 bench: kernel				## measure what we promise; writes build/bench.json
 	@$(PYTHON) $(TOOLS)/bench.py
@@ -98,6 +107,15 @@ kernel: $(SETUP)			## build the kernels and their GRUB images
 images: $(FLAVOR:%=image-%)
 $(FLAVOR:%=image-%): image-%:
 	@+$(KERNEL) FLAVOR=$*
+
+.PHONY: debug
+debug: $(SETUP)				## LAB=n [FLAVOR=i386] [CPUS=n] [SOLVED=1]: your lab under Bochs' debugger, led by its debug.bochs
+	@$(PYTHON) $(TOOLS)/debug.py --lab "$(LAB)" --flavor $(if $(word 2,$(FLAVOR)),amd64,$(FLAVOR)) --args "$(ARGS)" \
+		$(if $(filter command environment,$(firstword $(origin CPUS))),--cpus $(CPUS)) $(if $(SOLVED),--solved)
+
+.PHONY: handin
+handin: $(SETUP)			## LAB=n [ID=you]: grade your files of lab n and pack them into build/handin/labN-you.tar.gz
+	@$(PYTHON) $(TOOLS)/handin.py --lab "$(LAB)" --id "$(ID)"
 
 .PHONY: tunables
 tunables: kernel			## list the words of the kernel's command line

@@ -10,6 +10,8 @@
 #   TRIAL="copy:unit=path ..."  trial link (src/trial.mk)
 #   TESTS=1             with the checks of src/check/tests/ and labs/ in it (default with LAB and TRIAL); a plain image
 #                       is kept small, because GRUB reads it at ten emulated instructions a byte
+#   CHECKS="path ..."   with TESTS=1: these checks and no others, nothing of src/check/tests/ (graded images)
+#   O=dir               where objects go, build/$(FLAVOR)-$(IMAGE) by default; images made with the same flags may share one
 #   COVERAGE=1          src/hat and the units count what they execute, and the kernel tells it at its end (src/tools/coverage.py)
 #   KERNELBASE=0x...    i386 only
 #   BENCH=1             with TESTS=1: what it costs a kernel without checks, so nothing is noted for their sake
@@ -39,6 +41,7 @@ endif
 IMAGE	?=
 TESTS	?= $(if $(LAB)$(TRIAL),1,0)
 B	:= build/$(FLAVOR)$(if $(IMAGE),-$(IMAGE))
+O	?= $(B)
 
 OBJCOPY	?= objcopy
 PYTHON	?= $(firstword $(wildcard /usr/bin/python3) python3)
@@ -58,7 +61,7 @@ CFLAGS	:= -std=gnu11 -ffreestanding -O2 -fno-omit-frame-pointer -mno-omit-leaf-f
 LDFLAGS	:= $(LDFLAGS_$(FLAVOR)) -nostdlib -static -z max-page-size=4096 -z noexecstack --no-warn-rwx-segments --build-id=none
 
 SRCS	:= $(wildcard src/boot/*.[cS] src/$(FLAVOR)/*.[cS] src/x86/*.[cS] src/kern/*.[cS] src/vm/*.[cS] src/hat/*.[cS] \
-	src/check/*.[cS] src/monitor/*.[cS] $(if $(filter 1,$(TESTS)),src/check/tests/*.c labs/*/checks*.c))
+	src/check/*.[cS] src/monitor/*.[cS] $(if $(filter 1,$(TESTS)),$(if $(filter undefined,$(origin CHECKS)),src/check/tests/*.c labs/*/checks*.c,$(CHECKS))))
 SRCS	+= $(if $(COVERAGE),src/check/coverage/gcov.c $(if $(filter i386,$(FLAVOR)),src/check/coverage/add64.c))
 SRCS	:= $(filter-out %.lds.S src/$(FLAVOR)/trial_dispatch.S,$(SRCS))
 
@@ -66,9 +69,9 @@ SRCS	:= $(filter-out %.lds.S src/$(FLAVOR)/trial_dispatch.S,$(SRCS))
 instead	= $(patsubst $(call unit_name,$1)=%,%,$(filter $(call unit_name,$1)=%,$(UNITS)))
 UNIT_SRCS := $(foreach u,$(UNIT_FILES),$(or $(call instead,$u),solutions/$u))
 SRCS	:= $(foreach f,$(SRCS),$(or $(call instead,$f),$f))
-UNIT_OBJS := $(patsubst %.c,$(B)/%.o,$(UNIT_SRCS))
+UNIT_OBJS := $(patsubst %.c,$(O)/%.o,$(UNIT_SRCS))
 
-OBJS	:= $(patsubst %,$(B)/%.o,$(basename $(SRCS)))
+OBJS	:= $(patsubst %,$(O)/%.o,$(basename $(SRCS)))
 
 all: $(B)/hatlab.iso
 
@@ -76,7 +79,7 @@ include src/trial.mk
 
 # Without assertions the HAT and its units are compiled as one file: the functions of a unit are short, and half of their cost is
 # calling each other. Never in a trial, which must come between any two of them.
-ONE_PIECE := $(if $(TRIAL)$(COVERAGE)$(filter 1,$(DEBUG)),,$(UNIT_OBJS) $(filter $(B)/src/hat/%,$(OBJS)))
+ONE_PIECE := $(if $(TRIAL)$(COVERAGE)$(filter 1,$(DEBUG)),,$(UNIT_OBJS) $(filter $(O)/src/hat/%,$(OBJS)))
 $(B)/hat.c: FORCE
 	@mkdir -p $(@D)
 	@printf '#include "%s"\n' $(UNIT_SRCS) $(filter src/hat/%,$(SRCS)) >$@.new
@@ -85,16 +88,16 @@ $(B)/hat.o: CFLAGS += $(INLINE)
 ALL_OBJS := $(filter-out $(ONE_PIECE),$(OBJS) $(if $(TRIAL),$(filter-out $(TRIAL_REPLACED),$(UNIT_OBJS)) $(TRIAL_OBJS),$(UNIT_OBJS))) \
 	$(if $(ONE_PIECE),$(B)/hat.o)
 
-$(B)/%.o: %.c $(B)/flags
+$(O)/%.o: %.c $(O)/cflags
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
-$(B)/hat.o: $(B)/hat.c $(B)/flags
+$(B)/hat.o: $(B)/hat.c $(O)/cflags
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
-$(B)/%.o: %.S $(B)/flags
+$(O)/%.o: %.S $(O)/cflags
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -D__ASSEMBLER__ -MMD -MP -c -o $@ $<
 # GRUB pays for each byte of it in every run, and nobody waits for it.
-$(B)/src/monitor/%.o: CFLAGS += -Os
+$(O)/src/monitor/%.o: CFLAGS += -Os
 $(B)/kernel.lds: src/boot/kernel.lds.S $(B)/flags
 	$(CC) $(CPPFLAGS) -D__ASSEMBLER__ -E -P -x c -MMD -MP -MT $@ -o $@ $<
 
@@ -107,6 +110,8 @@ $(B)/symtab0.S: src/tools/symtab.awk $(B)/flags
 	awk -f $< /dev/null >$@
 $(B)/symtab0.o: $(B)/symtab0.S
 	$(CC) $(CFLAGS) -c -o $@ $<
+# For graded images: everything but what students write, compiled once for all of them.
+objects: $(filter-out $(patsubst %.c,$(O)/%.o,$(foreach t,$(TRIAL),$(word 2,$(subst =, ,$t)))),$(OBJS) $(UNIT_OBJS))
 $(B)/kernel.elf: $(ALL_OBJS) $(B)/kernel.lds $(B)/symtab0.o src/tools/symtab.awk
 	$(LINK) $(B)/first.elf $(ALL_OBJS) $(B)/symtab0.o
 	nm -n $(B)/first.elf | awk -f src/tools/symtab.awk >$(B)/symtab.S
@@ -122,13 +127,20 @@ $(B)/kernel.boot: $(B)/kernel.elf
 $(B)/hatlab.iso: $(B)/kernel.boot src/tools/hatlab/image.py src/tools/mkimage.py
 	$(PYTHON) src/tools/mkimage.py -o $@ $< >/dev/null
 
-# Everything depends on the flags that it was built with.
+# Everything depends on the flags that it was built with, and an image on the files that it consists of.
+$(O)/cflags: FORCE
+	@mkdir -p $(O)
+	@echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(COUNTED)' | cmp -s - $@ || echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(COUNTED)' >$@
 $(B)/flags: FORCE
 	@mkdir -p $(B)
-	@echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(UNITS) $(TRIAL) $(TESTS) $(COUNTED)' | cmp -s - $@ || \
-		echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(UNITS) $(TRIAL) $(TESTS) $(COUNTED)' >$@
+	@echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(UNITS) $(TRIAL) $(TESTS) $(CHECKS) $(COUNTED)' | cmp -s - $@ || \
+		echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(UNITS) $(TRIAL) $(TESTS) $(CHECKS) $(COUNTED)' >$@
 FORCE:
-.PHONY: all FORCE
+.PHONY: all objects FORCE unit-flags
+
+# How units are compiled, for whoever wants to judge one first (src/tools/hatlab/unit.py).
+unit-flags:
+	@echo '$(CC)'; echo '$(CPPFLAGS)'; echo '$(CFLAGS)'
 .DELETE_ON_ERROR:
 
 -include $(ALL_OBJS:.o=.d) $(B)/kernel.d

@@ -7,19 +7,22 @@
  * hand, in one path from the top to a table of small pages. A bare address space adopts them.
  */
 #include <check/check.h>
+#include <check/invariants.h>
 #include <check/peek_phys.h>
+#include <check/scratch.h>
 #include <check/trial.h>
 #include <hat/htable_impl.h>
 #include <sys/string.h>
 #include <vm/page.h>
 
-#define VA	((uintptr_t)0x40000000)
-#define LEAVES	3u			/* in the lowest table, from its entry 1 on */
+#define LEAVES	3u			/* in the lowest table, every other entry */
 
-/** The hand-made tables: one a level, and the leaves of one gap. */
+/** The hand-made tables: one a level, over an address that depends on the seed. */
 static struct {
+	uintptr_t va;
 	pfn_t	pfn[MAX_NUM_LEVEL];
 	level_t	top;
+	uint_t	last;			/**< entry of the last leaf */
 } made;
 
 /* A frame in the state in which boot leaves its own: nobody's lock, not free, not accounted for. */
@@ -47,20 +50,25 @@ slot(level_t level)
 {
 	uint_t n = level == mmu.max_level ? mmu.top_level_count : mmu.ptes_per_table;
 
-	return ((VA >> LEVEL_SHIFT(level)) & (n - 1));
+	return ((made.va >> LEVEL_SHIFT(level)) & (n - 1));
 }
 
-/* Top table -> ... -> lowest table with LEAVES leaves; and a large leaf beside the lowest table, where there are such. */
+/*
+ * Top table -> ... -> lowest table with LEAVES leaves; and a large leaf beside the lowest table, where there are such. The link is in
+ * the lower half of its table, the leaves at the end of theirs: whoever goes on in the wrong table finds them.
+ */
 static void
-make_tables(void)
+make_tables(uintptr_t va)
 {
+	made.va = va & ~((uintptr_t)(mmu.ptes_per_table / 2 + 2) << LEVEL_SHIFT(1));
+	made.last = mmu.ptes_per_table - 1 - (uint_t)check_random(8);
 	made.top = mmu.max_level;
 	for (level_t l = made.top; l >= 0; l--)
 		made.pfn[l] = boot_frame();
 	for (level_t l = made.top; l > 0; l--)
 		enter(l, slot(l), MAKEPTP(made.pfn[l - 1], l - 1));
 	for (uint_t i = 0; i < LEAVES; i++)
-		enter(0, slot(0) + 1 + 2 * i, MAKEPTE(16 + i, 0) | PT_NOCONSIST);
+		enter(0, made.last - 2 * i, MAKEPTE(16 + i, 0) | PT_NOCONSIST);
 	if (mmu.max_page_level > 0)
 		enter(1, slot(1) + 2, MAKEPTE(0, 1) | PT_NOCONSIST);
 }
@@ -87,7 +95,7 @@ free_unclaimed(level_t from)
 static htable_t *
 find(hat_t *hat, level_t level)
 {
-	uintptr_t base = level == mmu.max_level ? 0 : VA & LEVEL_MASK(level + 1);
+	uintptr_t base = level == mmu.max_level ? 0 : made.va & LEVEL_MASK(level + 1);
 
 	for (uint_t b = 0; b < htable_nbuckets(hat); b++)
 		for (htable_t *ht = htable_chain_at(hat, b); ht != NULL; ht = ht->ht_next)
@@ -97,17 +105,28 @@ find(hat_t *hat, level_t level)
 	return (NULL);
 }
 
-CHECK(attach_tree, "attach-tree", "htable_attach", 6, 4, NULL, CK_BARE)
+/* Below the hole, where there is one. */
+static uintptr_t
+low_va(void)
 {
-	make_tables();
-	copy_on(hat);
-	htable_attach(hat, 0, made.top, NULL, made.pfn[made.top]);
-	copy_off();
+	uintptr_t va;
+
+	do
+		va = check_va(0);
+	while (va >= mmu.hole_start);
+	return (va);
+}
+
+/* A table for each of those made by hand, at its place. */
+static void
+look_at_tree(hat_t *hat)
+{
 	check_eq((uintptr_t)hat->hat_htable, (uintptr_t)find(hat, made.top), "hat_htable");
 	for (level_t l = made.top; l >= 0; l--) {
 		htable_t *ht = find(hat, l);
 
-		check_eq(ht->ht_pfn, made.pfn[l], "frame of a table");
+		check_true(ht->ht_pfn == made.pfn[l], "the table of level %d over 0x%lx has frame 0x%lx, want 0x%lx", l,
+		    (ulong_t)ht->ht_vaddr, ht->ht_pfn, made.pfn[l]);
 		check_eq((uintptr_t)ht->ht_hat, (uintptr_t)hat, "owner of a table");
 		check_eq(ht->ht_flags, 0, "ht_flags");
 		check_eq((uintptr_t)ht->ht_parent, l == made.top ? 0 : (uintptr_t)find(hat, l + 1), "parent");
@@ -116,11 +135,34 @@ CHECK(attach_tree, "attach-tree", "htable_attach", 6, 4, NULL, CK_BARE)
 	}
 }
 
+CHECK(attach_tree, "attach-tree", "htable_attach", 6, 4, NULL, CK_BARE)
+{
+	make_tables(low_va());
+	copy_on(hat);
+	htable_attach(hat, 0, made.top, NULL, made.pfn[made.top]);
+	copy_off();
+	look_at_tree(hat);
+}
+
+/* Above the hole, where there is one. */
+CHECK(attach_upper, "attach-upper", "htable_attach", 6, 2, "attach-tree", CK_BARE)
+{
+	uintptr_t va = check_va(0);
+
+	while (mmu.hole_end != 0 && va < mmu.hole_end)
+		va = check_va(0);
+	make_tables(va);
+	copy_on(hat);
+	htable_attach(hat, 0, made.top, NULL, made.pfn[made.top]);
+	copy_off();
+	look_at_tree(hat);
+}
+
 CHECK(attach_counts, "attach-counts", "htable_attach", 6, 4, "attach-tree", CK_BARE)
 {
 	uint32_t tables = active_ptables;
 
-	make_tables();
+	make_tables(low_va());
 	copy_on(hat);
 	htable_attach(hat, 0, made.top, NULL, made.pfn[made.top]);
 	copy_off();
@@ -134,7 +176,7 @@ CHECK(attach_counts, "attach-counts", "htable_attach", 6, 4, "attach-tree", CK_B
 /* Only what reaches the kernel is held for ever: here that is the top table alone. */
 CHECK(attach_holds, "attach-holds", "htable_attach", 6, 3, "attach-tree", CK_BARE)
 {
-	make_tables();
+	make_tables(low_va());
 	copy_on(hat);
 	htable_attach(hat, 0, made.top, NULL, made.pfn[made.top]);
 	copy_off();
@@ -151,7 +193,7 @@ CHECK(attach_frames, "attach-frames", "htable_attach", 6, 2, "attach-tree", CK_B
 {
 	ulong_t before;
 
-	make_tables();
+	make_tables(low_va());
 	before = availrmem;
 	copy_on(hat);
 	htable_attach(hat, 0, made.top, NULL, made.pfn[made.top]);
@@ -176,7 +218,7 @@ CHECK(attach_bad_link, "attach-bad-link", "htable_attach", 6, 3, "attach-tree", 
 	char text[160] = "";
 	bool stopped;
 
-	make_tables();
+	make_tables(low_va());
 	enter(1, slot(1), MAKEPTP(made.pfn[0], 0) & ~PT_USER);
 	copy_on(hat);
 	stopped = check_panics(attach_made, hat, text, sizeof (text));
@@ -184,4 +226,13 @@ CHECK(attach_bad_link, "attach-bad-link", "htable_attach", 6, 3, "attach-tree", 
 	check_true(stopped, "a link without PT_USER was adopted");
 	check_note("the panic: %s", text);
 	free_unclaimed(made.top);
+}
+
+/* The kernel's own address space, which the copy has adopted at power-on. */
+CHECK(attach_boot, "attach-boot", "htable_attach", 6, 4, NULL, CK_BOOT)
+{
+	uint_t n = check_invariants();
+
+	(void)hat;
+	check_true(n == 0, "after the kernel has adopted its own boot tables: %u broken invariants, see above", n);
 }

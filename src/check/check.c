@@ -9,6 +9,7 @@
  * the check says that it expects a panic.
  */
 #include <check/check_impl.h>
+#include <check/evidence.h>
 #include <check/trial.h>
 #include <sys/cpu.h>
 #include <sys/debug.h>
@@ -22,9 +23,9 @@
 
 #define CHECK_GRACE	100	/**< ticks that an overdue check gets to reach a moment when it holds no lock */
 
-struct check_run *check_current;
-uint64_t check_ticks = 300;
-uint64_t check_seed = 1;
+struct check_run *check_current FRAMEWORK;
+uint64_t check_ticks FRAMEWORK = 300;
+uint64_t check_seed FRAMEWORK = 1;
 static uint64_t random_state;
 
 TUNABLE_NUMBER(check_ticks, "check_ticks", "ticks (10 ms) that one check may take");
@@ -147,7 +148,8 @@ copy_on(hat_t *hat)
 	f->cf_catch = true;
 	f->cf_nlocks = curthread->t_nlocks;
 	f->cf_copy_preempt = curthread->t_preempt;
-	trial_begin(hat, r->cr_check->ck_unit != NULL ? r->cr_check->ck_unit : "-", r->cr_copy);
+	r->cr_uses = trial_begin(hat, r->cr_units, r->cr_copy);
+	evidence_copy_on(r->cr_check, r->cr_uses);
 }
 
 /* What the copy forgot to give back is said here, where it is still clear who took it. */
@@ -160,6 +162,7 @@ copy_off(void)
 
 	if (!trial_active())
 		return;
+	evidence_copy_off(check_current->cr_check, check_current->cr_uses);
 	trial_end();
 	if (t->t_nlocks == f->cf_nlocks && t->t_preempt == f->cf_copy_preempt)
 		return;

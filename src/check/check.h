@@ -25,6 +25,8 @@ struct check {
 	uint16_t	ck_line;	/**< where it stands: checks of a lab run in this order */
 };
 
+#define CHECK_NHATS	6
+
 #define CK_BARE		0x1	/**< the scratch hat has a hash and nothing else: no top table, not listed */
 #define CK_BOOT		0x2	/**< what it looks at happened at power-on: runs for the copy that select= chose for its unit, or the reference */
 #define CK_ALONE	0x4	/**< means nothing with its neighbours under test as well: not repeated for all units of a lab together */
@@ -61,6 +63,16 @@ uint64_t check_random(uint64_t n);
  * The copy in use stays as it was before.
  */
 bool check_panics(void (*fn)(void *), void *arg, char *text, size_t size);
+/**
+ * One more address space, as long as the check lasts. It goes as the scratch hat does: the check unmaps what it has mapped, and what
+ * a check that failed leaves in it is given up. At most CHECK_NHATS.
+ */
+hat_t *check_hat(void);
+/**
+ * Call fn when the check is over, however it ends, before anything is judged: it puts globals back and ends the check's threads.
+ * One a check. The check's thread may be gone then.
+ */
+void check_finally(void (*fn)(void));
 /** @} */
 
 void check_wrong(const char *file, int line, const char *fmt, ...) NORETURN PRINTFLIKE(3, 4);

@@ -26,7 +26,11 @@ struct check_frame {
 struct check_run {
 	const struct check *cr_check;
 	const char	*cr_copy;
+	const char	*cr_units;	/**< whose copies: the check's own unit, or its lab's */
+	uint_t		cr_uses;	/**< functions that have the copy */
 	hat_t		*cr_hat;	/**< NULL once given back */
+	hat_t		*cr_more[CHECK_NHATS];	/**< check_hat() */
+	void		(*cr_finally)(void);	/**< check_finally() */
 	const char	*cr_result;	/**< "ok", "wrong", "todo" */
 	char		cr_at[64];
 	char		cr_text[192];

@@ -11,31 +11,46 @@
 #include <check/check_impl.h>
 #include <check/costs.h>
 #include <check/damage.h>
+#include <check/evidence.h>
 #include <check/invariants.h>
 #include <check/outside.h>
 #include <check/stress.h>
 #include <check/trial.h>
+#include <hat/dump_table.h>
 #include <hat/htable_impl.h>
 #include <sys/debug.h>
 #include <sys/kmem.h>
 #include <sys/printf.h>
 #include <sys/string.h>
+#include <sys/symbols.h>
 #include <sys/tunable.h>
 
 extern const struct check __start_checks[], __stop_checks[];
 
-static char checks_wanted[256];
-static char copy_wanted[32] = "mine";
+#define CHECK_MAX	1024
+#define RUNS_MAX	8	/* threads that never come back keep theirs */
+
+static char checks_wanted[256] FRAMEWORK;
+static char copy_wanted[32] FRAMEWORK = "mine";
+static char results_word[CHECK_MAX + 1] FRAMEWORK;
+static uint64_t together_wanted FRAMEWORK;
 TUNABLE_STRING(checks_wanted, "checks", "NAME[,NAME...], labN or all: run these checks");
 TUNABLE_STRING(copy_wanted, "copy", "which copy of a unit checks use (default mine); all: each one in the image");
 
-static uint64_t judge_each = 1;
+TUNABLE_STRING(results_word, "results", "what an earlier run said, a letter for each check in the order of the table: o ok, w wrong, t todo, - not run");
+TUNABLE_NUMBER(together_wanted, "together", "once all checks have passed, run them again with all units of copy= in use at once; 2: do only that");
+static uint64_t judge_each FRAMEWORK = 1;
 TUNABLE_NUMBER(judge_each, "judge_each", "0: judge what is global once after the last check that passed, not after each (faster; who did it is not told)");
 
 static uint_t nok, nwrong, ntodo;
 
-#define CHECK_MAX	512
-static const char *results[CHECK_MAX];	/* with the copy being checked, by place in the table; NULL: has not run */
+static struct {
+	const char	*results[CHECK_MAX];	/* with the copy being checked, by place in the table; NULL: has not run */
+	struct check_run runs[RUNS_MAX];
+	uint_t		nruns;			/* given away for ever */
+	bool		together;		/* all units at once, now */
+} framework FRAMEWORK;
+#define results		framework.results
 
 /* ------------------------------------------------------------------ words */
 
@@ -111,6 +126,42 @@ scratch_make(const struct check *c)
 	return (c->ck_flags & CK_BARE ? hat_create_bare(NULL) : hat_alloc(NULL));
 }
 
+hat_t *
+check_hat(void)
+{
+	struct check_run *r = check_current;
+	uint_t n = 0;
+
+	while (n < CHECK_NHATS && r->cr_more[n] != NULL)
+		n++;
+	ASSERT(n < CHECK_NHATS);
+	return (r->cr_more[n] = hat_alloc(NULL));
+}
+
+void
+check_finally(void (*fn)(void))
+{
+	check_current->cr_finally = fn;
+}
+
+/* The check is over. */
+static void
+finally(struct check_run *r)
+{
+	void (*fn)(void) = r->cr_finally;
+
+	r->cr_finally = NULL;
+	if (fn != NULL)
+		fn();
+}
+
+static void
+hat_end(hat_t *hat)
+{
+	hat_free_start(hat);
+	hat_free_end(hat);
+}
+
 static void
 scratch_free(struct check_run *r)
 {
@@ -122,9 +173,10 @@ scratch_free(struct check_run *r)
 		htable_purge_hat(hat);
 		hat_destroy_bare(hat);
 	} else {
-		hat_free_start(hat);
-		hat_free_end(hat);
+		hat_end(hat);
 	}
+	for (uint_t i = 0; i < CHECK_NHATS && r->cr_more[i] != NULL; i++)
+		hat_end(r->cr_more[i]);
 	atomic_dec_32(&htable_dont_cache);
 	r->cr_hat = NULL;
 }
@@ -204,8 +256,10 @@ run_body(struct check_run *r)
 	if (md_setjmp(&f.cf_jump) == 0)
 		r->cr_check->ck_func(r->cr_hat);
 	trial_end();
+	dump_listener = NULL;
 	check_frame_pop(&f);
 	frame_result(r, &f);
+	finally(r);
 }
 
 /* The check passed, but what it left behind may still make the reference stumble. */
@@ -234,6 +288,7 @@ run_thread(void *arg)
 {
 	struct check_run *r = arg;
 
+	evidence_begin(r->cr_check, framework.together);
 	run_body(r);
 	hat_setup(NULL);
 	if (strcmp(r->cr_result, "ok") == 0)
@@ -256,6 +311,46 @@ holds_foreign_lock(const kthread_t *t, const hat_t *hat)
 	return (false);
 }
 
+/* What a lock is, in words. */
+static void
+lock_name(char *text, size_t size, const kmutex_t *m, const hat_t *hat)
+{
+	char at[48];
+
+	for (uint_t i = 0; i < HAT_NLOCKS; i++)
+		if (m == &hat->hat_chains[i].hc_lock) {
+			snprintf(text, size, "table lock %u of the address space", i);
+			return;
+		}
+	symbol_format(at, sizeof (at), (uintptr_t)m);
+	snprintf(text, size, "%s", at);
+}
+
+/* A thread's newest mutex may be the one that it waits for: then somebody else owns it. */
+static void
+say_asleep(const kthread_t *t, struct check_run *r)
+{
+	char text[192] = "asleep for ever: nobody wakes it", name[64];
+	size_t n;
+
+	for (int i = 0; i < t->t_nlocks; i++) {
+		const kthread_t *owner = t->t_locks[i]->m_owner;
+
+		if (owner == t || owner == NULL)
+			continue;
+		lock_name(name, sizeof (name), t->t_locks[i], r->cr_hat);
+		snprintf(text, sizeof (text), "deadlock: waits for %s, which thread %s holds", name, owner->t_name);
+	}
+	for (int i = 0; i < t->t_nlocks; i++) {
+		if (t->t_locks[i]->m_owner != t)
+			continue;
+		n = strlen(text);
+		lock_name(name, sizeof (name), t->t_locks[i], r->cr_hat);
+		snprintf(text + n, sizeof (text) - n, "; holds %s", name);
+	}
+	set_result(r, "wrong", "-", text);
+}
+
 static void print_result(const struct check_run *r);
 
 static void NORETURN
@@ -263,6 +358,7 @@ unsound(const struct check_run *r, const char *why)
 {
 	print_result(r);
 	printf("hatlab: the kernel itself is no longer sound: %s\n", why);
+	evidence_end(r->cr_check, 1);
 	run_done("fail");
 }
 
@@ -283,7 +379,8 @@ wait_for(kthread_t *t, struct check_run *r)
 		return (true);
 	}
 	trial_end();
-	set_result(r, "wrong", "-", "asleep for ever: it waits for a lock that nobody will give back");
+	finally(r);
+	say_asleep(t, r);
 	if (holds_foreign_lock(t, r->cr_hat))
 		unsound(r, "the check sleeps and holds a lock of the kernel");
 	return (false);
@@ -295,10 +392,13 @@ give_up_hat(struct check_run *r)
 	if (r->cr_hat == NULL)
 		unsound(r, "what the check left behind outlived its address space");
 	scratch_abandon(r->cr_hat);
+	for (uint_t i = 0; i < CHECK_NHATS && r->cr_more[i] != NULL; i++)
+		scratch_abandon(r->cr_more[i]);
 	htable_dont_cache = 0;		/* a purge that did not come to its end has left it raised */
+	use_boot_reserve = 0;		/* so may a check that was cut short */
 	if (!invariants_abandon())
 		unsound(r, "the counts of tables are lower than the tables that exist");
-	if (check_invariants() > 0)
+	if (judge_each && check_invariants() > 0)
 		unsound(r, "invariants outside of the scratch address space are broken");
 }
 
@@ -326,15 +426,23 @@ print_result(const struct check_run *r)
 	    r->cr_text[0] != '\0' ? ": " : "", r->cr_text);
 }
 
+static ulong_t
+result_number(const char *result)
+{
+	return (strcmp(result, "ok") == 0 ? 0 : strcmp(result, "wrong") == 0 ? 1 : 2);
+}
+
 static void
 run_one(const struct check *c, const char *copy)
 {
-	struct check_run *r = kmem_zalloc(sizeof (*r), KM_SLEEP);
+	struct check_run *r = &framework.runs[framework.nruns];
 	kthread_t *t;
 
 	watchdog_restart();
+	memset(r, 0, sizeof (*r));
 	r->cr_check = c;
 	r->cr_copy = copy;
+	r->cr_units = framework.together ? "all" : c->ck_unit != NULL ? c->ck_unit : "-";
 	print_begin(r);
 	r->cr_hat = scratch_make(c);
 	check_current = r;
@@ -348,8 +456,9 @@ run_one(const struct check *c, const char *copy)
 	check_current = NULL;
 	print_result(r);
 	results[c - __start_checks] = r->cr_result;
-	if (t == NULL)
-		kmem_free(r, sizeof (*r));
+	evidence_end(c, result_number(r->cr_result));
+	if (t != NULL && ++framework.nruns == RUNS_MAX)
+		unsound(r, "too many checks are asleep for ever");
 }
 
 /* Labs in turn, then as written; two files may have a check in the same line: then by place in the table. */
@@ -424,6 +533,8 @@ copy_for(const struct check *c, const char *copy, bool only_units_with_it)
 {
 	if (c->ck_unit == NULL || !trial_has(c->ck_unit, copy))
 		copy = only_units_with_it ? NULL : "ref";
+	if (framework.together && (c->ck_flags & (CK_BOOT | CK_ALONE)))
+		copy = NULL;
 	if (copy != NULL && (c->ck_flags & CK_BOOT) && strcmp(copy, trial_selected(c->ck_unit)) != 0)
 		copy = NULL;
 	return (copy);
@@ -434,9 +545,39 @@ run_with(const char *wanted, bool only_units_with_it)
 {
 	const char *copy;
 
-	memset(results, 0, sizeof (results));
 	for (const struct check *c = NULL; (c = next_in_order(c)) != NULL; )
-		if (is_wanted(c) && (copy = copy_for(c, wanted, only_units_with_it)) != NULL)
+		if (is_wanted(c) && results[c - __start_checks] == NULL && (copy = copy_for(c, wanted, only_units_with_it)) != NULL)
+			run_or_skip(c, copy);
+}
+
+/* What the host knows already: from a boot that ended early. */
+static void
+know_results(void)
+{
+	for (const char *p = results_word; *p != '\0'; p++)
+		if (p - results_word < __stop_checks - __start_checks)
+			results[p - results_word] = *p == 'o' ? "ok" : *p == 'w' ? "wrong" : *p == 't' ? "todo" : NULL;
+}
+
+static bool
+all_ok(void)
+{
+	for (const struct check *c = __start_checks; c < __stop_checks; c++)
+		if (results[c - __start_checks] != NULL && strcmp(results[c - __start_checks], "ok") != 0)
+			return (false);
+	return (true);
+}
+
+/* Each check again, with every unit that has such a copy in use at once. The first that fails says enough. */
+static void
+run_together(const char *wanted)
+{
+	const char *copy;
+
+	memset(results, 0, sizeof (results));
+	framework.together = true;
+	for (const struct check *c = NULL; (c = next_in_order(c)) != NULL && all_ok(); )
+		if (is_wanted(c) && (copy = copy_for(c, wanted, true)) != NULL)
 			run_or_skip(c, copy);
 }
 
@@ -449,11 +590,17 @@ run_checks(void)
 	if (!words_known())
 		run_done("fail");
 	if (strcmp(copy_wanted, "all") != 0) {
-		run_with(copy_wanted, false);
+		know_results();
+		if (together_wanted != 2)
+			run_with(copy_wanted, false);
+		if (together_wanted != 0 && all_ok())
+			run_together(copy_wanted);
 	} else {
 		run_with("ref", false);
-		for (uint_t i = 0; (name = trial_copy_name(i)) != NULL; i++)
+		for (uint_t i = 0; (name = trial_copy_name(i)) != NULL; i++) {
+			memset(results, 0, sizeof (results));
 			run_with(name, true);
+		}
 	}
 	printf("checks: %u ok, %u wrong, %u not written yet\n", nok, nwrong, ntodo);
 	if (!judge_each && check_invariants() > 0) {

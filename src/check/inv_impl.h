@@ -70,7 +70,7 @@ struct inv_view {
 	paddr_t		cr3[NCPU];	/**< of each CPU */
 	const struct invariant *judging;
 	uint_t		violations;
-	long		lost_frames, lost_objects;	/**< gone with hats that were given up */
+	long		lost_frames, lost_objects, lost_shared;	/**< gone with hats that were given up */
 };
 extern struct inv_view inv;
 

@@ -6,6 +6,7 @@
  * By the walker, which knows nothing of the HAT: whatever it finds must be expected, and whatever is expected must be found.
  */
 #include <check/check.h>
+#include <check/evidence.h>
 #include <check/outside.h>
 #include <check/trial.h>
 #include <check/walk.h>
@@ -17,8 +18,8 @@
 
 #define GROWS	(PT_REF | PT_MOD)	/* the MMU may set these at any time */
 
-struct expected outside_expected[OUTSIDE_MAX];
-uint_t outside_nexpected;
+struct expected outside_expected[OUTSIDE_MAX] FRAMEWORK;
+uint_t outside_nexpected FRAMEWORK;
 
 void
 outside_start(void)

@@ -11,6 +11,7 @@
  * exception is `select=UNIT:COPY[,UNIT:COPY]` on the command line: from power-on, for everybody. That is for what happens
  * at boot only.
  */
+#include <check/evidence.h>
 #include <check/trial.h>
 #include <hat/htable.h>
 #include <sys/atomic.h>
@@ -29,17 +30,17 @@ static struct {
 	hat_t		*hat;
 	struct kthread	*thread;
 	uint8_t		copy[TRIAL_MAXFUNCS];	/**< per function: index of the copy to use */
-} trial;
+} trial FRAMEWORK;
+
+/** What a check has asked for while the trial goes on; like the calls themselves not among what may not change meanwhile. */
+static struct {
+	const volatile uint32_t *word;	/**< recorded with each call; NULL: none */
+	void		(*on_call)(const char *func, const uintptr_t *args);	/**< or NULL */
+} watch;
 
 /** What `select=` asks for, per function. */
-static uint8_t boot_copy[TRIAL_MAXFUNCS];
-static enum { BOOT_UNKNOWN, BOOT_NONE, BOOT_SOME } boot_state;
-
-/** What a check wants to do before each recorded call of one function. */
-static struct {
-	void (*volatile fn)(const uintptr_t *args);
-	uint_t		func;
-} hook;
+static uint8_t boot_copy[TRIAL_MAXFUNCS] FRAMEWORK;
+static enum { BOOT_UNKNOWN, BOOT_NONE, BOOT_SOME } boot_state FRAMEWORK;
 
 static struct trial_call calls[TRIAL_NCALLS];
 static volatile uint32_t ncalls;
@@ -132,6 +133,8 @@ remember(uint_t index, uint8_t copy, const uintptr_t *args)
 	c->tr_func = index;
 	c->tr_copy = copy;
 	c->tr_thread = curthread;
+	c->tr_nlocks = (uint8_t)curthread->t_nlocks;
+	c->tr_seen = watch.word != NULL ? *watch.word : 0;
 	for (uint_t i = 0; i < TRIAL_NARGS; i++)
 		c->tr_args[i] = args[i];
 }
@@ -158,6 +161,19 @@ for_our_hat(const struct trial_func *f, const uintptr_t *args)
 	return (peek(&((htable_t *)arg)->ht_hat, &hat, sizeof (hat)) && hat == trial.hat);
 }
 
+/* What the check calls itself meanwhile is not told. */
+static void
+tell_check(const char *func, const uintptr_t *args)
+{
+	void (*fn)(const char *, const uintptr_t *) = watch.on_call;
+
+	if (fn == NULL)
+		return;
+	watch.on_call = NULL;
+	fn(func, args);
+	watch.on_call = fn;
+}
+
 void *
 trial_select(uint_t index, const uintptr_t *args)
 {
@@ -173,10 +189,10 @@ trial_select(uint_t index, const uintptr_t *args)
 
 		if (ours && trial.copy[index] != 0)
 			copy = trial.copy[index];
-		if (ours)
+		if (ours) {
 			remember(index, copy, args);
-		if (ours && hook.fn != NULL && hook.func == index)
-			hook.fn(args);
+			tell_check(f->tf_name, args);
+		}
 	}
 	return (f->tf_copies[copy].tc_func);
 }
@@ -191,7 +207,9 @@ trial_begin(hat_t *hat, const char *unit, const char *copy)
 	memset(trial.copy, 0, sizeof (trial.copy));
 	n = choose(trial.copy, unit, copy);
 	trial.hat = hat;
+	watch.word = NULL;
 	trial.thread = curthread;
+	watch.on_call = NULL;
 	trial_forget();
 	membar();
 	trial.on = true;
@@ -202,7 +220,6 @@ void
 trial_end(void)
 {
 	trial.on = false;
-	hook.fn = NULL;
 	membar();
 }
 
@@ -253,43 +270,25 @@ trial_copy_name(uint_t want)
 	return (NULL);
 }
 
-/* Number of a function, or trial_nfuncs. */
-static uint_t
-func_index(const char *func)
-{
-	uint_t i = 0;
-
-	while (i < trial_nfuncs && strcmp(trial_funcs[i].tf_name, func) != 0)
-		i++;
-	return (i);
-}
-
 bool
 trial_records(const char *func)
 {
-	return (func_index(func) < trial_nfuncs);
-}
-
-void
-trial_hook(const char *func, void (*fn)(const uintptr_t *args))
-{
-	hook.fn = NULL;
-	hook.func = func_index(func);
-	hook.fn = fn;
-}
-
-void *
-trial_function(const char *func, const uintptr_t *args)
-{
-	uint_t i = func_index(func);
-
-	return (i < trial_nfuncs ? trial_select(i, args) : NULL);
+	for (uint_t i = 0; i < trial_nfuncs; i++)
+		if (strcmp(trial_funcs[i].tf_name, func) == 0)
+			return (true);
+	return (false);
 }
 
 void
 trial_forget(void)
 {
 	ncalls = 0;
+}
+
+void
+trial_watch(const volatile void *word)
+{
+	watch.word = word;
 }
 
 static bool
@@ -319,6 +318,21 @@ trial_last(const char *func)
 		if (call_matches(c, func, TRIAL_ANY, TRIAL_ANY))
 			return (c);
 	}
+	return (NULL);
+}
+
+void
+trial_on_call(void (*fn)(const char *func, const uintptr_t *args))
+{
+	watch.on_call = fn;
+}
+
+void *
+trial_function(const char *func, const uintptr_t *args)
+{
+	for (uint_t i = 0; i < trial_nfuncs; i++)
+		if (strcmp(trial_funcs[i].tf_name, func) == 0)
+			return (trial_select(i, args));
 	return (NULL);
 }
 

@@ -16,6 +16,7 @@
 
 uint_t dump_lines;
 bool dump_aloud;
+void (*dump_listener)(char what, hat_t *hat, htable_t *ht);
 
 /* One table of each level at a time. Not on the stack, which a single one would half fill. */
 static x86pte_t dump_buffer[DUMP_MAXENTRIES];
@@ -26,6 +27,15 @@ static uint64_t dump_seen;
 TUNABLE_NUMBER(dump_drop, "dump_drop", "damage: leave out the n-th line of all dumps, counted from 1");
 
 static void dump_line(const char *fmt, ...) PRINTFLIKE(1, 2);
+
+/* Does somebody else want to know, who needs no lines? */
+static bool
+heard(char what, hat_t *hat, htable_t *ht)
+{
+	if (dump_listener != NULL)
+		dump_listener(what, hat, ht);
+	return (dump_listener != NULL);
+}
 
 static void
 dump_line(const char *fmt, ...)
@@ -255,8 +265,11 @@ entry_line(const htable_t *ht, uint_t i, uint_t n)
 void
 dump_table(htable_t *ht)
 {
-	uint_t n = read_entries(ht);
+	uint_t n;
 
+	if (heard('t', ht->ht_hat, ht))
+		return;
+	n = read_entries(ht);
 	ht_line(ht);
 	for (uint_t i = 0; i < n; )
 		i = dump_entries[i] == 0 ? i + 1 : entry_line(ht, i, n);
@@ -386,9 +399,12 @@ pages_mapped(hat_t *hat)
 void
 dump_hat_begin(hat_t *hat)
 {
-	const volatile ulong_t *pages = pages_mapped(hat);
+	const volatile ulong_t *pages;
 	char flags[40];
 
+	if (heard('b', hat, NULL))
+		return;
+	pages = pages_mapped(hat);
 	dump_hat_flags(hat, flags, sizeof (flags));
 	dump_line("hat 0x%016llx %s flags=%s top=%d pages=%lu,%lu,%lu cpus=0x%lx root=0x%012llx",
 	    is_boot(hat) ? 0ull : (unsigned long long)(uintptr_t)hat, is_boot(hat) ? "boot" : hat == kas_hat ? "kernel" : "user",
@@ -404,6 +420,8 @@ range_add_leaf(uintptr_t va, level_t level, paddr_t pa)
 void
 dump_hat_end(hat_t *hat)
 {
+	if (heard('e', hat, NULL))
+		return;
 	dump_range_begin(dump_root(hat));
 	if (hat->hat_htable != NULL)
 		each_leaf(hat->hat_htable, 0, range_add_leaf);

@@ -36,6 +36,12 @@ paddr_t dump_root(hat_t *hat);
 /** The words of hat_flags, joined by commas, or "-". */
 void dump_hat_flags(const hat_t *hat, char *buf, size_t size);
 
+/**
+ * For checks: told of every hat begun ('b'), table shown ('t') and hat ended ('e') instead of what would be printed. NULL: print. A check that
+ * ends, however it does, ends this.
+ */
+extern void (*dump_listener)(char what, hat_t *hat, htable_t *ht);
+
 extern bool dump_aloud;		/**< print the lines to every console, not only for the host */
 extern uint_t dump_lines;	/**< lines printed since it was last set to 0: the `lines=` of a checkpoint */
 

@@ -42,7 +42,8 @@ void htable_chains_fini(hat_t *hat);
 /**
  * A private table: all fields set, ht_busy 1, entries zero, not linked. Never fails (it falls back, waits, or panics in boot).
  *
- * Tried in this order: the hat's cached stack (already zero, never zeroed again), an object and a frame, the fallback.
+ * Tried in this order: the hat's cached stack, what is kept for everybody (htable_kept()), both already zero and never zeroed
+ * again; an object and a frame; the fallback. An object whose frame could not be had goes back first.
  * "Bare" tables (the top of a VLP hat, shared ones) have no frame of their own and never come from the cache.
  * @param vaddr   htable_base() already
  * @param level   0 ... TOP_LEVEL(hat), panics otherwise

@@ -8,8 +8,10 @@
 #include <boot/boot.h>
 #include <check/check.h>
 #include <check/invariants.h>
+#include <check/programs.h>
 #include <hat/hat_impl.h>
 #include <hat/kbm.h>
+#include <kern/scene.h>
 #include <kern/tour.h>
 #include <monitor/monitor.h>
 #include <sys/bootinfo.h>
@@ -140,7 +142,10 @@ kmain(uint32_t magic, uint32_t info)
 	kern_selftest();
 	if (check_wanted())
 		check_main();
+	else if (scene_wanted())
+		scene();
 	else if (want_tour)
 		tour();
+	programs_main();
 	run_done(check_invariants() == 0 ? "ok" : "fail");
 }

@@ -7,16 +7,20 @@
 Each COPY:UNIT=OBJECT is a compiled copy of a unit's file; the copy called "ref" is the reference and every unit needs
 one. Written into --dir:
 
-    COPY.UNIT.syms   for objcopy --redefine-syms: each function f of the unit becomes f__COPY in that object
+    COPY.UNIT.o      the object with each function f of the unit called f__COPY (objcopy --redefine-syms COPY.UNIT.syms)
     jumps.S          each f: its number, and on to trial_dispatch
     table.c          the numbers: names, which argument says for whom f works, and the copies' addresses
 """
 import argparse
+import io
 import os
 import re
 import subprocess
 import sys
 
+from hatlab.lab import wrong_globals
+
+AT_ONCE = 8  # objcopies
 KINDS = {"hat": "TRIAL_HAT", "ht": "TRIAL_TABLE", "-": "TRIAL_THREAD"}
 JUMP = {
     "amd64": "\tmovl\t${index}, %r11d\n\tjmp\ttrial_dispatch\n",
@@ -72,41 +76,73 @@ def defined_globals(nm, obj):
 
 def check_object(nm, obj, unit, functions):
     """A copy defines the unit's functions and nothing else that others could see."""
-    names = defined_globals(nm, obj)
-    for function in functions:
-        if function not in names:
-            fail(f"{obj}: unit {unit} must define {function}()")
-    for extra in sorted(names - set(functions)):
-        fail(f"{obj}: {extra} is not a function of unit {unit}: make it static")
+    wrong = wrong_globals(defined_globals(nm, obj), unit, functions)
+    if wrong:
+        fail(f"{obj}: {wrong}")
 
 
 def symbol(function, copy):
     return f"{function}__{copy.replace('-', '_')}"
 
 
-def write_table(path, rows, copies):
+def write_if_new(path, text):
+    """What has not changed keeps its date: nothing is made from it again."""
+    try:
+        with open(path, encoding="utf-8") as f:
+            if f.read() == text:
+                return
+    except OSError:
+        pass
     with open(path, "w", encoding="utf-8") as f:
-        f.write("/* Written by src/tools/triallink.py */\n#include <check/trial.h>\n\n")
-        for _, unit, function, _, _ in rows:
-            for copy in copies[unit]:
-                f.write(f"extern void {symbol(function, copy)}(void);\n")
-        for i, (_, unit, function, _, _) in enumerate(rows):
-            items = ", ".join(f'{{ "{c}", (void *){symbol(function, c)} }}' for c in copies[unit])
-            f.write(f"static const struct trial_copy copies{i}[] = {{ {items} }};\n")
-        f.write("\nconst struct trial_func trial_funcs[] = {\n")
-        for i, (lab, unit, function, kind, argument) in enumerate(rows):
-            f.write(f'\t{{ "{function}", "{unit}", "{lab}", {kind}, {argument}, {len(copies[unit])}, copies{i} }},\n')
-        f.write(f"}};\nconst uint_t trial_nfuncs = {len(rows)};\n")
+        f.write(text)
+
+
+def rename(args, changed, rows):
+    """One object for each (copy, unit, object), under its own names; several at a time."""
+    waiting = []
+    for copy, unit, obj in changed:
+        functions = [row[2] for row in rows if row[1] == unit]
+        check_object(args.nm, obj, unit, functions)
+        out = os.path.join(args.dir, f"{copy}.{unit}")
+        write_if_new(out + ".syms", "".join(f"{name} {symbol(name, copy)}\n" for name in functions))
+        apart = args.apart.split() if copy != "ref" else []
+        waiting.append(subprocess.Popen([args.objcopy, f"--redefine-syms={out}.syms", *apart, obj, out + ".o"]))
+        if len(waiting) >= AT_ONCE:
+            finish(waiting)
+    finish(waiting)
+
+
+def finish(waiting):
+    while waiting:
+        if waiting.pop().wait() != 0:
+            fail("objcopy failed")
+
+
+def write_table(path, rows, copies):
+    f = io.StringIO()
+    f.write("/* Written by src/tools/triallink.py */\n#include <check/trial.h>\n\n")
+    for _, unit, function, _, _ in rows:
+        for copy in copies[unit]:
+            f.write(f"extern void {symbol(function, copy)}(void);\n")
+    for i, (_, unit, function, _, _) in enumerate(rows):
+        items = ", ".join(f'{{ "{c}", (void *){symbol(function, c)} }}' for c in copies[unit])
+        f.write(f"static const struct trial_copy copies{i}[] = {{ {items} }};\n")
+    f.write("\nconst struct trial_func trial_funcs[] = {\n")
+    for i, (lab, unit, function, kind, argument) in enumerate(rows):
+        f.write(f'\t{{ "{function}", "{unit}", "{lab}", {kind}, {argument}, {len(copies[unit])}, copies{i} }},\n')
+    f.write(f"}};\nconst uint_t trial_nfuncs = {len(rows)};\n")
+    write_if_new(path, f.getvalue())
 
 
 def write_jumps(path, rows, flavor):
-    with open(path, "w", encoding="utf-8") as f:
-        f.write("/* Written by src/tools/triallink.py */\n\t.text\n")
-        for i, (_, _, function, _, _) in enumerate(rows):
-            f.write(f"\t.globl\t{function}\n\t.type\t{function}, @function\n{function}:\n")
-            f.write(JUMP[flavor].replace("{index}", str(i)))
-            f.write(f"\t.size\t{function}, . - {function}\n")
-        f.write('\t.section .note.GNU-stack, "", @progbits\n')
+    f = io.StringIO()
+    f.write("/* Written by src/tools/triallink.py */\n\t.text\n")
+    for i, (_, _, function, _, _) in enumerate(rows):
+        f.write(f"\t.globl\t{function}\n\t.type\t{function}, @function\n{function}:\n")
+        f.write(JUMP[flavor].replace("{index}", str(i)))
+        f.write(f"\t.size\t{function}, . - {function}\n")
+    f.write('\t.section .note.GNU-stack, "", @progbits\n')
+    write_if_new(path, f.getvalue())
 
 
 def main():
@@ -115,6 +151,9 @@ def main():
     p.add_argument("--flavor", required=True, choices=sorted(JUMP))
     p.add_argument("--dir", required=True)
     p.add_argument("--nm", default="nm")
+    p.add_argument("--objcopy", default="objcopy")
+    p.add_argument("--apart", default="", help="options of objcopy for all copies but the reference")
+    p.add_argument("--changed", action="append", metavar="OBJECT", help="rename only copies made from these (default: all)")
     p.add_argument("copies", nargs="+", metavar="COPY:UNIT=OBJECT")
     args = p.parse_args()
 
@@ -124,12 +163,8 @@ def main():
     if len(rows) > 128:
         fail("more than 128 functions")  # TRIAL_MAXFUNCS in check/trial.c
     os.makedirs(args.dir, exist_ok=True)
-    for unit, objects in copies.items():
-        functions = [row[2] for row in rows if row[1] == unit]
-        for copy, obj in objects.items():
-            check_object(args.nm, obj, unit, functions)
-            with open(os.path.join(args.dir, f"{copy}.{unit}.syms"), "w", encoding="utf-8") as f:
-                f.writelines(f"{name} {symbol(name, copy)}\n" for name in functions)
+    everything = [(copy, unit, obj) for unit, objects in copies.items() for copy, obj in objects.items()]
+    rename(args, [c for c in everything if not args.changed or c[2] in args.changed], rows)
     write_table(os.path.join(args.dir, "table.c"), rows, copies)
     write_jumps(os.path.join(args.dir, "jumps.S"), rows, args.flavor)
 

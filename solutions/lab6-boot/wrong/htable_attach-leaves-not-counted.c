@@ -1,4 +1,5 @@
 /* notices: attach-counts */
+/* notices[boot]: attach-boot */
 /* SPDX-License-Identifier: ISC */
 /**
  * @file

@@ -337,6 +337,10 @@ class Bochs:
         self._buffer.clear()
         return stop, interrupted
 
+    def interrupt(self) -> None:
+        """Have a guest that runs stop (from a signal handler, while go() waits)."""
+        os.killpg(self._process.pid, signal.SIGINT)
+
     def quit(self) -> int:
         """Leave by the debugger's own `q`; the exit code."""
         try:

@@ -101,6 +101,7 @@ class Stop:
     where: str
     before: str
     number: int = 0  # of the breakpoint, if kind is breakpoint
+    why: str = ""  # in Bochs' words
 
 
 # --------------------------------------------------------------------------------------------------------- info tab
@@ -252,6 +253,7 @@ def parse_stop(text: str) -> Stop:
         where=found["where"],
         before=text[: found.start()],
         number=int(reason["num"] or 0),
+        why=why,
     )
 
 

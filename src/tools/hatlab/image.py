@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import tempfile
 from pathlib import Path
 
@@ -138,6 +139,36 @@ def _tree(
         "package grub-common",
     )
     return tree
+
+
+# ------------------------------------------------------------------------------------------- one image, many kernels
+
+ROOM = 1 << 20  # for a kernel
+MARK = b"hatlab: a kernel goes here, see src/tools/hatlab/image.py\n"
+
+
+def build_frame(out: Path, modules: list[tuple[str, Path]] = ()) -> None:
+    """An image with room for a kernel instead of one: with_kernel() puts it there without any other program's help."""
+    with tempfile.TemporaryDirectory(prefix="hatlab-frame-") as scratch:
+        empty = Path(scratch) / "kernel"
+        empty.write_bytes(MARK.ljust(ROOM, b"\0"))
+        build(empty, out, modules=modules)
+
+
+def with_kernel(frame: bytes, kernel: bytes, name: str = "image") -> bytes:
+    """A copy of a frame with a kernel in it: its bytes, and its length where the CD's directory says it, both ways round."""
+    at = frame.find(MARK)
+    if at < 0 or at % SECTOR:
+        raise HostError(f"{name} has no room for a kernel")
+    if len(kernel) > ROOM:
+        raise HostError(f"a kernel of {len(kernel)} bytes is too large for {name}: {ROOM} fit")
+    record = struct.pack("<I", at // SECTOR) + struct.pack(">I", at // SECTOR)
+    where = frame.find(record)
+    if where < 0:
+        raise HostError(f"{name} does not list its kernel")
+    size = struct.pack("<I", len(kernel)) + struct.pack(">I", len(kernel))
+    frame = frame[: where + 8] + size + frame[where + 16 :]
+    return frame[:at] + kernel.ljust(ROOM, b"\0") + frame[at + ROOM :]
 
 
 def default_modules(flavor: str) -> list[tuple[str, Path]]:

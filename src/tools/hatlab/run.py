@@ -76,18 +76,20 @@ def boot(
     on_text: Callable[[str], None] | None = None,
     at_checkpoint: Callable[[Bochs, Checkpoint, Reader], None] | None = None,
     until: str | None = None, keep: Path | None = None, multiboot2: bool = False,
-    alter: Callable[[Checkpoint], None] | None = None,
+    alter: Callable[[Checkpoint], None] | None = None, data: bytes | None = None,
+    at_address: dict[int, Callable[[Bochs, Stop], None]] | None = None,
 ) -> Result:
     """Boot the kernel of a flavour with a command line and return how it went.
 
     `image` is another image than the flavour's own, `kernel` the ELF file with its symbols.  `deadline` counts emulated
     instructions, `timeout` seconds.  `on_text` gets the port 0xE9 text as it comes.  `at_checkpoint` is called at each
     checkpoint, with the guest stopped.  `until` names a symbol to end at.  `keep` is a directory under which the run's
-    files stay.  HostError means that there could be no run at all.
+    files stay.  `data` is the image itself, its command line set.  `at_address` has what to call when these addresses are reached.  HostError means that there could be no run at all.
     """
     run = _Run(flavor, args, cpus, kernel or host.kernel_path(flavor), alter)
     run.on_text, run.at_checkpoint, run.until = on_text, at_checkpoint, until
-    data = _image_data(flavor, args, image, multiboot2)
+    run.at_address = at_address or {}
+    data = data or _image_data(flavor, args, image, multiboot2)
     started = time.monotonic()
     run.ends = started + timeout
     run.hello_ends = started + min(HELLO_SECONDS, timeout)
@@ -119,6 +121,7 @@ class _Run:
         self.reader = self.result.reader
         self.kernel = kernel
         self.on_text = self.at_checkpoint = self.until = None
+        self.at_address: dict[int, Callable[[Bochs, Stop], None]] = {}
         self.said = ""
         self.ends = self.hello_ends = 0.0
         self.done_ends: float | None = None
@@ -149,7 +152,7 @@ class _Run:
             elif stop.kind == "magic":
                 self._at_magic(machine, stop)
             elif stop.kind == "breakpoint":
-                self.result.exit = "stopped"
+                self._at_breakpoint(machine, stop)
             elif stop.kind == "time":
                 self._at_time(machine, stop, deadline)
             else:
@@ -165,6 +168,7 @@ class _Run:
             if address is None:
                 raise HostError(f"{self.kernel} has no symbol {self.until!r}")
             commands.append(f"lb 0x{address:x}")
+        commands += [f"lb 0x{address:x}" for address in self.at_address]
         machine.ask(commands)
 
     def _ends(self) -> float:
@@ -185,6 +189,14 @@ class _Run:
                 bochs.set_cpu(machine, stop.cpu)
                 self.at_checkpoint(machine, checkpoints[-1], self.reader)
         # A magic breakpoint anywhere else is somebody's own: go on.
+
+    def _at_breakpoint(self, machine: Bochs, stop: Stop) -> None:
+        watcher = self.at_address.get(bochs_out.linear_of(stop.where) or 0)
+        if watcher is None:
+            self.result.exit = "stopped"
+        else:
+            bochs.set_cpu(machine, stop.cpu)
+            watcher(machine, stop)
 
     def _at_time(self, machine: Bochs, stop: Stop, deadline: int) -> None:
         if stop.t >= deadline:

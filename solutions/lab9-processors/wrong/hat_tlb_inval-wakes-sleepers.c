@@ -1,0 +1,50 @@
+/* notices: shoot-asleep */
+/* SPDX-License-Identifier: ISC */
+/**
+ * @file
+ * @brief Make every CPU forget.
+ */
+#include <hat/htable_impl.h>
+#include <sys/thread.h>
+#include <sys/xcall.h>
+
+static void
+demap_call(uintptr_t hat, uintptr_t va)
+{
+	tlb_demap_local((hat_t *)hat, va);
+}
+
+static cpuset_t
+targets(const hat_t *hat)
+{
+	return (hat == kas_hat ? khat_cpuset : hat->hat_cpus);
+}
+
+void
+hat_tlb_inval(hat_t *hat, uintptr_t va)
+{
+	cpuset_t set;
+
+	if (hat->hat_flags & HAT_FREEING)
+		return;
+	if (hat != kas_hat)
+		HATSTAT_INC(hs_tlb_invals);
+	if (hat->hat_flags & HAT_SHARED) {
+		hat = kas_hat;
+		va = DEMAP_ALL_ADDR;
+	}
+	if (hat != kas_hat && hat->hat_cpus == 0)
+		return;		/* it runs nowhere: who takes it up joins hat_cpus first, and loads CR3 then */
+	kpreempt_disable();
+	if (panicstr != NULL || ncpus < 2) {
+		tlb_demap_local(hat, va);
+		kpreempt_enable();
+		return;
+	}
+	set = targets(hat);
+	if ((set & ~CPUSET(CPU->cpu_id)) == 0)
+		tlb_demap_local(hat, va);
+	else
+		xc_call(set | CPUSET(CPU->cpu_id), demap_call, (uintptr_t)hat, va);
+	kpreempt_enable();
+}

@@ -1,0 +1,20 @@
+/* notices: demap-other */
+/* SPDX-License-Identifier: ISC */
+/**
+ * @file
+ * @brief Make this CPU forget.
+ */
+#include <hat/htable_impl.h>
+#include <x86/cpufunc.h>
+
+void
+tlb_demap_local(hat_t *hat, uintptr_t va)
+{
+	if (va != DEMAP_ALL_ADDR) {
+		invlpg(va);
+		return;
+	}
+	if (hat->hat_flags & HAT_VLP)
+		hat_vlp_refresh(hat);
+	write_cr3(read_cr3());
+}

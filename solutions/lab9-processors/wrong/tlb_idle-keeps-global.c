@@ -1,0 +1,25 @@
+/* notices: idle-global */
+/* SPDX-License-Identifier: ISC */
+/**
+ * @file
+ * @brief CPUs that are asleep.
+ */
+#include <hat/htable_impl.h>
+#include <x86/cpufunc.h>
+
+void
+tlb_going_idle(void)
+{
+	atomic_or_32(&CPU->cpu_tlb_info, TLB_CPU_HALTED);
+}
+
+/** Global entries survive a load of CR3, so PGE itself is switched off and on [SDM3 4.10.4.1]. */
+void
+tlb_service(void)
+{
+	if (!(atomic_swap_32(&CPU->cpu_tlb_info, 0) & TLB_INVAL_ALL))
+		return;
+	if (CPU->cpu_current_hat->hat_flags & HAT_VLP)
+		hat_vlp_refresh(CPU->cpu_current_hat);
+	write_cr3(read_cr3());
+}

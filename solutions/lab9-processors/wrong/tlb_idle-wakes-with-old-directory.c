@@ -1,0 +1,28 @@
+/* notices: idle-vlp */
+/* SPDX-License-Identifier: ISC */
+/**
+ * @file
+ * @brief CPUs that are asleep.
+ */
+#include <hat/htable_impl.h>
+#include <x86/cpufunc.h>
+
+void
+tlb_going_idle(void)
+{
+	atomic_or_32(&CPU->cpu_tlb_info, TLB_CPU_HALTED);
+}
+
+/** Global entries survive a load of CR3, so PGE itself is switched off and on [SDM3 4.10.4.1]. */
+void
+tlb_service(void)
+{
+	uintptr_t cr4;
+
+	if (!(atomic_swap_32(&CPU->cpu_tlb_info, 0) & TLB_INVAL_ALL))
+		return;
+	cr4 = read_cr4();
+	write_cr4(cr4 & ~(uintptr_t)CR4_PGE);
+	write_cr4(cr4);
+	write_cr3(read_cr3());
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: ISC */
+/**
+ * @file
+ * @brief The places themselves. Never inlined, never merged: each is an address of its own, with its arguments where a call puts them.
+ */
+#include <check/evidence.h>
+
+#define PLACE	__attribute__((noinline, noclone))
+
+void PLACE
+evidence_begin(const struct check *c, ulong_t pass)
+{
+	__asm__ volatile("# begin" : : "r" (c), "r" (pass) : "memory");
+}
+
+void PLACE
+evidence_copy_on(const struct check *c, ulong_t uses)
+{
+	__asm__ volatile("# copy on" : : "r" (c), "r" (uses) : "memory");
+}
+
+void PLACE
+evidence_copy_off(const struct check *c, ulong_t uses)
+{
+	__asm__ volatile("# copy off" : : "r" (c), "r" (uses) : "memory");
+}
+
+void PLACE
+evidence_end(const struct check *c, ulong_t result)
+{
+	__asm__ volatile("# end" : : "r" (c), "r" (result) : "memory");
+}
+
+void PLACE
+evidence_exit(const char *name, ulong_t status)
+{
+	__asm__ volatile("# exit" : : "r" (name), "r" (status) : "memory");
+}

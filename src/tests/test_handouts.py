@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: ISC
+"""Handouts: their sections, links and messages, and every command in them with the output shown (docs/handouts.md)."""
+
+import tempfile
+from pathlib import Path
+
+from common import FLAVORS, TOP, image
+from hatlab import handout
+from testall import cases, limit, needs
+
+LABS = [path.parent.name for path in handout.handouts()]
+
+GOOD = """# Lab 99: an example
+
+What it is. Time: an hour. Worth: nothing.
+
+## What you will see
+
+```console
+$ echo one; echo two; echo 0x1234 three; echo four
+one
+...
+0x… three
+four
+$ cat labs/made-up.txt
+now it is there
+$ false || echo not compared
+```
+
+## The idea
+
+A link: [units](../../docs/units.md#which-argument-says-for-whom), [a function](../../src/hat/htable.h#htable_lookup), [up](#the-idea).
+
+## Some unit
+
+```text file=README.md
+rewritten in the copy
+```
+
+```console
+$ cat README.md
+rewritten in the copy
+```
+
+```console exit=3
+$ exit 3
+```
+
+## When it goes wrong
+
+| message | meaning | look |
+|---|---|---|
+| `…() is yours to write: lab …` | nothing was written | here |
+| `the last lines:` | it stopped | there |
+
+## Questions
+
+## What later kernels changed
+
+## Before you hand in
+"""
+STUB = 'void f(void) { lab_todo(99, __func__, "Some unit"); }\n'
+# What is planted, its line, and what must be said about it.
+PLANTS = [
+    ("one", "one\n", "won\n", ":9:", "have one", "want won"),
+    ("wildcard", "0x… three", "0x… tree", ":11:", "want 0x… tree"),
+    ("end", "0x… three\nfour\n$", "0x… three\n$", ":11:", "want 0x… three"),
+    ("exit", "exit=3", "exit=2", "ends with 3, not 2"),
+    ("edited", "$ cat README.md\nrewritten in the copy", "$ cat README.md\nwritten in the copy", "have rewritten", "want written"),
+    ("section", "## Questions", "## Question", "`## Questions` is there 0 times"),
+    ("order", "## The idea\n", "## Questions\n", "`## Questions` is there 2 times"),
+    ("unit", "## Some unit", "## Some units", "no section `## Some unit`, which unit.c names"),
+    ("file", "docs/units.md#", "docs/unit.md#", "docs/unit.md, which is not there"),
+    ("heading", "#which-argument-says-for-whom", "#which-argument-says-for-nobody", "no such heading"),
+    ("function", "#htable_lookup", "#htable_luckup", "htable_luckup does not occur there"),
+    ("anchor", "[up](#the-idea)", "[up](#the-ideas)", "no such heading"),
+    ("message", "the last lines:", "the lost lines:", "nothing ever says `the lost lines:`"),
+    ("time", "Time:", "Tame:", "no `Time:`"),
+    ("fence", "```console exit=3\n$ exit 3\n", "```console exit=3\nexit 3\n", "begins with a command"),
+]
+
+
+def problems(text):
+    """What is said about a handout of a made-up lab inside the tree, for its links."""
+    with tempfile.TemporaryDirectory(prefix="lab99-", dir=TOP / "build") as folder:
+        lab = Path(folder)
+        (lab / "unit.c").write_text(STUB)
+        (lab / "handout.md").write_text(text)
+        out = handout.read(lab / "handout.md")
+        handout.structure(out)
+        player = handout.Player(out)
+        plain, handout.scratch_copy = handout.scratch_copy, small_copy
+        try:
+            player.play()
+        finally:
+            handout.scratch_copy = plain
+        return out.problems
+
+
+def small_copy(to, images=True):
+    (to / "labs").mkdir()
+    (to / "labs" / "made-up.txt").write_text("now it is there\n")
+    (to / "README.md").write_text("as it was\n")
+
+
+def test_example():
+    """a handout without a fault has none"""
+    found = problems(GOOD)
+    assert found == [], found
+
+
+@cases(*PLANTS)
+def test_planted(plant):
+    """a fault in a handout is told, with its line"""
+    name, old, new, *words = plant
+    assert GOOD.count(old) == 1, (name, GOOD.count(old))
+    found = "\n".join(problems(GOOD.replace(old, new)))
+    assert all(word in found for word in words), found
+    assert "handout.md:" in found, found
+
+
+def test_update():
+    """--update rewrites what differs and keeps the wildcards of what does not"""
+    want = ["a", "0x… b", "...", "c …", "d"]
+    assert handout.refreshed(want, ["a", "0x12 b", "x", "c 1", "d"]) == want
+    assert handout.refreshed(want, ["a", "0x12 b", "x", "c 1", "e"]) == ["a", "0x… b", "...", "c …", "e"]
+    assert handout.refreshed(want, ["A", "0x12 b", "x", "c 1", "d"]) == ["A", "0x… b", "...", "c …", "d"]
+    assert handout.refreshed(["???"], ["x", "y"]) == ["x", "y"]
+    assert handout.refreshed(["x", "y"], ["x", "z", "t"]) == ["x", "z", "t"]
+
+
+@needs("bochs")
+def test_debugger():
+    """a bochs block is typed into the debugger, stopped where it says; what differs is told"""
+    image("amd64")
+    text = GOOD.replace("```console exit=3\n$ exit 3\n```", "\n".join([
+        '```bochs flavor=amd64 at=adopted',
+        "<bochs> creg", "CR0=0x…: PG …", "...", "CR4=0x…", "...", "```", "", "```bochs continue",
+        '<bochs> x /1gx "kmain"', "...", "0x… <kmain+0>:	0x…", "<bochs> page 0", "linear page 0x5 maps nowhere", "```"]))
+    found = problems(text)
+    assert len(found) == 1 and "want linear page 0x5 maps nowhere" in found[0] and "handout.md:" in found[0], found
+
+
+@needs("bochs")
+@cases(*LABS)
+@limit(900)
+def test_handout(lab):
+    """every section, link and message, and every command with its output"""
+    for flavor in FLAVORS:
+        image(flavor)
+    out = handout.read(TOP / "labs" / lab / "handout.md")
+    handout.structure(out)
+    handout.Player(out).play()
+    assert not out.problems, "\n" + "\n".join(out.problems)

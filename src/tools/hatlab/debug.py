@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: ISC
+"""A lab under Bochs' debugger, led by its script labs/labN-*/debug.bochs (`make debug LAB=n`).
+
+A script has one debugger command a line, and:
+
+    # a comment
+    #: advice            printed. Behind a command that sets a breakpoint: whenever that breakpoint is reached.
+                         Elsewhere: when the script comes there
+    #args: words         for the kernel's command line, besides those of the lab
+    #cpus: n             unless CPUS= says otherwise
+    c                    run to the next stop; the lines behind it are for that stop, up to the next c
+    @NAME@               the address of a symbol; of a unit's function: of your copy
+    @phys:NAME@          the same as a physical address (for watch)
+
+When the script has nothing more to say at a stop, it is the reader's turn: Enter goes on, anything else is a command.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import bochs, bochs_out, host, image
+from . import lab as labs
+from .bochs import Bochs, BochsGone
+from .bochs_out import BochsOutputError, Stop
+from .host import HostError
+from .lab import Lab, LabError
+from .protocol import Reader
+from .symbols import Symbols
+
+SETS_BREAKPOINT = re.compile(r"(lb|lbreak|vb|vbreak|b|break|pb|pbreak|watch)\b")
+GOES = ("c", "cont", "continue")
+PATIENCE = 3600.0
+UNATTENDED = 120.0      # seconds, where there is no terminal
+ENDS = ("q", "quit", "exit")
+SHOWN = re.compile(r"(?!%)|%(check-begin|check-note|check-end|panic)\b")    # of what the guest says; a dump is left out
+
+
+# ---------------------------------------------------------------------------- the script
+
+@dataclass
+class Step:
+    kind: str           # command, go, advice
+    text: str
+    line: int
+    advice: list[str] = field(default_factory=list)     # of a breakpoint
+
+
+@dataclass
+class Script:
+    steps: list[Step]
+    args: str = ""
+    cpus: int = 1
+
+
+def parse(text: str, where: str) -> Script:
+    script = Script([])
+    for number, line in enumerate(text.splitlines(), 1):
+        line, last = line.strip(), script.steps[-1] if script.steps else None
+        if line.startswith("#:"):
+            advice = line[2:].strip()
+            if last and last.kind == "command" and SETS_BREAKPOINT.match(last.text):
+                last.advice.append(advice)
+            else:
+                script.steps.append(Step("advice", advice, number))
+        elif line.startswith("#args:"):
+            script.args = f"{script.args} {line[6:].strip()}".strip()
+        elif match := re.fullmatch(r"#cpus:\s*([1-8])", line):
+            script.cpus = int(match[1])
+        elif line and not line.startswith("#"):
+            if line.split()[0] in ENDS:
+                raise LabError(f"{where}:{number}: a script does not end the session: leave {line!r} out")
+            script.steps.append(Step("go" if line in GOES else "command", line, number))
+    if not any(step.kind == "go" for step in script.steps):
+        script.steps.append(Step("go", "c", 0))
+    return script
+
+
+class Addresses:
+    """What @NAME@ stands for in one image."""
+
+    def __init__(self, kernel: Path) -> None:
+        self.symbols = Symbols.read(kernel)
+        self.kernel = kernel
+
+    def address(self, name: str) -> int | None:
+        mine = self.symbols.address(f"{name}__mine")
+        return mine if mine is not None else self.symbols.address(name)
+
+    def physical(self, va: int) -> int | None:
+        """By the segments of the image."""
+        text = subprocess.run(["objdump", "-p", str(self.kernel)], capture_output=True, text=True).stdout
+        for match in re.finditer(r"LOAD off\s+\S+ vaddr (\S+) paddr (\S+).*\n\s+filesz \S+ memsz (\S+)", text):
+            vaddr, paddr, size = (int(word, 16) for word in match.groups())
+            if vaddr <= va < vaddr + size:
+                return va - vaddr + paddr
+        return None
+
+    def fill(self, text: str, where: str) -> str:
+        def one(match: re.Match[str]) -> str:
+            address = self.address(match[2])
+            if address is not None and match[1]:
+                address = self.physical(address)
+            if address is None:
+                raise LabError(f"{where}: this kernel has no symbol {match[2]!r}")
+            return f"0x{address:x}"
+        return re.sub(r"@(phys:)?([A-Za-z_]\w*)@", one, text)
+
+
+# ---------------------------------------------------------------------------- the image
+
+def build(lab: Lab, flavor: str, solved: bool = False) -> Path:
+    """The folder of the lab's trial image (of the plain image, for a lab without units)."""
+    words = []
+    if lab.units and solved:
+        copies = " ".join(f"mine:{unit}=solutions/{lab.name}/{unit}.c" for unit in lab.unit_names)
+        words = [f"IMAGE=lab{lab.number}-solved", f"TRIAL={copies}", "TESTS=1"]
+    elif lab.units:
+        words = [f"LAB={lab.number}"]
+    name = words[0].replace("IMAGE=", "").replace("LAB=", "lab") if words else ""
+    folder = host.BUILD / (f"{flavor}-{name}" if name else flavor)
+    folder.mkdir(parents=True, exist_ok=True)
+    command = ["make", "-s", "--no-print-directory", "-f", "src/kernel.mk", f"FLAVOR={flavor}", *words]
+    done = subprocess.run(["flock", str(folder / "lock"), *command], cwd=labs.TOP, stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, env=labs.clean_environment())
+    if done.returncode:
+        wrong = [line for line in (done.stderr + done.stdout).splitlines() if "error" in line or "triallink" in line]
+        raise LabError(f"lab {lab.number} does not build for {flavor}: {(wrong or ['see make LAB=%d' % lab.number])[0][:150]}")
+    return folder
+
+
+# ---------------------------------------------------------------------------- the session
+
+class Session:
+    """One run. `ask` gets a prompt and returns a line, or None at the end of the input; None for `ask` itself: unattended."""
+
+    def __init__(self, script: Script, where: str, addresses: Addresses, say: Callable[[str], None],
+                 ask: Callable[[str], str | None] | None) -> None:
+        self.steps, self.where, self.addresses, self.say, self.ask = list(script.steps), where, addresses, say, ask
+        self.reader = Reader()
+        self.advice: dict[int, list[str]] = {}      # by address
+        self.checkpoints = 0        # seen so far
+        self.dumping = False
+
+    def run(self, machine: Bochs) -> int:
+        """0 when a stop has been reached (and, at a terminal, the reader has had enough)."""
+        self.machine = machine
+        self.script_to_next_go()
+        stops = 0
+        try:
+            while True:
+                stop = self.go()
+                if stop.kind == "magic" and self.reader.done:
+                    self.say(f"The run has ended: %done result={self.reader.done['result']}")
+                    return 0 if stops else 1
+                stops += 1
+                self.show(stop)
+                self.script_to_next_go()
+                if self.ask is None:
+                    self.say("Not a terminal: this was the first stop, and the end.")
+                    return 0
+                if not self.turn():
+                    return 0
+        except BochsGone as gone:
+            raise HostError(f"Bochs has left: {gone}") from None
+
+    def script_to_next_go(self) -> None:
+        """What the script has for this moment."""
+        while self.steps:
+            step = self.steps.pop(0)
+            if step.kind == "go":
+                return
+            if step.kind == "advice":
+                self.say(f"  : {step.text}")
+                continue
+            where = f"{self.where}:{step.line}"
+            command = self.addresses.fill(step.text, where)
+            if step.advice and (match := re.search(r"0x([0-9a-f]+)", command)):
+                self.advice.setdefault(int(match[1], 16), []).extend(step.advice)
+            self.command(command, step.text)
+
+    def command(self, command: str, shown: str) -> None:
+        try:
+            reply = self.machine.ask([command])[0].rstrip()
+        except BochsOutputError as error:
+            reply = f"({error})"
+        self.say(f"  bochs> {shown}")
+        for line in reply.splitlines():
+            self.say(f"    {line}")
+
+    def go(self) -> Stop:
+        end = time.monotonic() + (PATIENCE if self.ask else UNATTENDED)
+        def interrupt(*_: object) -> None:
+            self.machine.interrupt()
+        before = signal.signal(signal.SIGINT, interrupt) if self.ask else None
+        try:
+            stop, late = self.machine.go(lambda: end, self.guest)
+        finally:
+            if before is not None:
+                signal.signal(signal.SIGINT, before)
+        if late and self.ask is None:
+            raise HostError(f"no stop within {UNATTENDED:.0f} seconds")
+        return stop
+
+    def guest(self, text: str) -> None:
+        self.reader.feed(text)
+        for line in text.splitlines():
+            self.dumping = self.dumping and not line.startswith("%cp-end") or line.startswith("%cp-begin")
+            if line and not self.dumping and SHOWN.match(line):
+                self.say(f"  | {line}")
+
+    def show(self, stop: Stop) -> None:
+        address = bochs_out.linear_of(stop.where)
+        why = {"magic": "a checkpoint", "watch": "a watchpoint", "breakpoint": "a breakpoint"}.get(stop.kind, "interrupted")
+        if stop.kind == "magic" and len(self.reader.checkpoints) > self.checkpoints:
+            self.checkpoints = len(self.reader.checkpoints)
+            why = f"checkpoint {self.reader.checkpoints[-1].name}"
+        self.say("")
+        self.say(f"Stopped: {why} in {self.addresses.symbols.name(address)}, CPU {stop.cpu}, after {stop.t} instructions")
+        bochs.set_cpu(self.machine, stop.cpu)
+        if stop.kind == "watch":
+            self.say(f"  {stop.why}")
+            address = int(stop.why.split("0x")[-1], 16)
+        for line in self.advice.get(address, []):
+            self.say(f"  : {line}")
+
+    def turn(self) -> bool:
+        """The reader's commands, until the guest is to go on (True) or all is to end."""
+        while True:
+            line = self.ask("[Enter: on, q: end, else a command] bochs> ")
+            if line is None or line.strip() in ENDS:
+                return False
+            line = line.strip()
+            if line == "" or line in GOES:
+                return True
+            try:
+                filled = self.addresses.fill(line, "here")
+                for reply in self.machine.ask([filled], 600.0)[0].rstrip().splitlines():
+                    self.say(reply)
+            except (LabError, BochsOutputError) as error:
+                self.say(str(error))
+
+
+def start(lab: Lab, flavor: str, cpus: int | None, args: str, say: Callable[[str], None],
+          ask: Callable[[str], str | None] | None, solved: bool = False, path: Path | None = None) -> int:
+    path = path or lab.folder() / "debug.bochs"
+    where = str(path.relative_to(labs.TOP)) if labs.TOP in path.parents else str(path)
+    if not path.is_file():
+        raise LabError(f"{where} is missing: lab {lab.number} has no script for the debugger")
+    script = parse(path.read_text(encoding="utf-8"), where)
+    folder = build(lab, flavor, solved)
+    words = [f"tour=0 checks=lab{lab.number} copy=mine" if lab.units else "", script.args, args]
+    try:
+        words.append(f"seed={labs.seed(labs.student_id(), lab)}")
+    except LabError:
+        pass            # nobody's seed will do
+    args = " ".join(word for word in words if word)
+    say(f"Lab {lab.number} on {flavor}, led by {where}; the kernel's command line: {args or '(none)'}")
+    disk = image.with_args(image.load(folder / "hatlab.iso"), args, str(folder))
+    with Bochs(disk, cpus or script.cpus) as machine:
+        return Session(script, where, Addresses(folder / "kernel.elf"), say, ask).run(machine)

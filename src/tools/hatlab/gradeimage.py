@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: ISC
+"""Build the kernels that a lab is graded with.
+
+For each lab and flavour two: `trial` has the student's copy of each unit beside the reference (src/trial.mk), `plain` consists of the
+student's units of the lab instead.  All of them share the objects of everything else, in build/FLAVOR-graded, and GRUB's part of the
+image, so that a changed unit costs one compilation and two links.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import host, image
+from .elf import Elf
+from .host import BUILD, ROOT, HostError
+
+PROGRAMS = ("sieve", "forktree", "mapper")
+
+
+@functools.cache
+def units_of(lab: int) -> list[str]:
+    """The units of a lab, in the order of src/hat/units."""
+    found: dict[str, None] = {}
+    for line in (ROOT / "src/hat/units").read_text().splitlines():
+        words = line.split("#")[0].split()
+        if words and words[0].startswith(f"lab{lab}-"):
+            found[words[1]] = None
+    return list(found)
+
+
+@functools.cache
+def lab_folder(lab: int) -> str:
+    """labN-name."""
+    found = sorted(ROOT.glob(f"labs/lab{lab}-*"))
+    if len(found) != 1:
+        raise HostError(f"there is no lab {lab}")
+    return found[0].name
+
+
+@functools.cache
+def labs() -> list[int]:
+    """All labs that there are."""
+    return sorted(int(p.name[3:].split("-")[0]) for p in ROOT.glob("labs/lab[0-9]*-*") if p.is_dir())
+
+
+def checks_of(lab: int) -> list[str]:
+    return [str(p.relative_to(ROOT)) for p in sorted(ROOT.glob(f"labs/{lab_folder(lab)}/checks*.c"))]
+
+
+@dataclass
+class Answers:
+    """A student's files for one lab: where they are, below the top of the tree, and which cannot be used."""
+
+    lab: int
+    folder: str  # labs, solutions, or where a submission was unpacked
+    refused: dict[str, str] = field(default_factory=dict)  # unit: why
+
+    def path(self, unit: str) -> str:
+        return f"{self.folder}/{lab_folder(self.lab)}/{unit}.c"
+
+    def usable(self) -> list[str]:
+        return [u for u in units_of(self.lab) if u not in self.refused]
+
+
+@dataclass
+class Built:
+    """A kernel to grade, with its image in memory."""
+
+    elf: Elf
+    image: bytes
+
+    def with_args(self, args: str) -> bytes:
+        return image.with_args(self.image, args)
+
+
+# ------------------------------------------------------------------------------------------------------------- make
+
+
+@contextmanager
+def _locked(flavor: str) -> Iterator[None]:
+    """Builds of one flavour wait for each other: they share objects."""
+    folder = BUILD / f"{flavor}-graded"
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _make(flavor: str, *words: str, jobs: int = 1) -> subprocess.CompletedProcess:
+    environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "LAB", "MINE", "FLAVOR")}
+    return subprocess.run(
+        ["make", "-s", "-k", f"-j{jobs}", "-f", "src/kernel.mk", f"FLAVOR={flavor}", f"O=build/{flavor}-graded", "TESTS=1", *words],
+        cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+    )
+
+
+def _must(done: subprocess.CompletedProcess, what: str) -> None:
+    if done.returncode:
+        lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        told = [line for line in lines if " error: " in line or "undefined reference" in line or line.startswith("triallink")] or lines
+        raise HostError(f"{what} does not build: {told[0] if told else 'make failed'}")
+
+
+def build_objects(flavor: str, jobs: int) -> None:
+    """What no student writes, and all checks of the labs asked for."""
+    with _locked(flavor):
+        checks = " ".join(c for lab in labs() for c in checks_of(lab))
+        _must(_make(flavor, f"CHECKS={checks}", "IMAGE=graded-objects", "objects", jobs=jobs), "the kernel")
+
+
+def compile_errors(answers: Answers, flavor: str) -> dict[str, str]:
+    """Units whose file is missing, or does not compile: the compiler's first complaint."""
+    found = {}
+    wanted = {}
+    for unit in answers.usable():
+        if (ROOT / answers.path(unit)).is_file():
+            wanted[unit] = f"build/{flavor}-graded/{answers.path(unit)[:-2]}.o"
+        else:
+            found[unit] = f"{answers.path(unit)} is missing"
+    with _locked(flavor):
+        done = _make(flavor, "CHECKS=", "IMAGE=graded-objects", *wanted.values())
+    if done.returncode:
+        for unit in wanted:
+            said = [line for line in done.stderr.splitlines() if f"/{unit}.c:" in line and "error:" in line]
+            if said:
+                found[unit] = "does not compile: " + said[0]
+        if not found:
+            _must(done, f"lab {answers.lab}")
+    return found
+
+
+def _built(flavor: str, name: str, frame: Path) -> Built:
+    folder = BUILD / f"{flavor}-{name}"
+    return Built(Elf(folder / "kernel.elf"), image.with_kernel(image.load(frame), (folder / "kernel.boot").read_bytes(), str(frame)))
+
+
+def build_trial(answers: Answers, flavor: str) -> Built:
+    """The student's copies, called `mine`, beside the reference."""
+    name = f"grade-{answers.lab}"
+    copies = " ".join(f"mine:{u}={answers.path(u)}" for u in answers.usable()) or "mine:pte_load=solutions/lab1-entries/pte_load.c"
+    with _locked(flavor):
+        _must(_make(flavor, f"IMAGE={name}", f"CHECKS={' '.join(checks_of(answers.lab))}", f"TRIAL={copies}",
+                    f"build/{flavor}-{name}/kernel.boot"), f"lab {answers.lab}")
+        return _built(flavor, name, _frame(flavor))
+
+
+def build_plain(answers: Answers, flavor: str) -> Built:
+    """The whole kernel on the student's units of this lab, with user programs on its CD."""
+    name = f"plain-{answers.lab}"
+    units = " ".join(f"{u}={answers.path(u)}" for u in answers.usable())
+    with _locked(flavor):
+        _must(_make(flavor, f"IMAGE={name}", "CHECKS=", f"UNITS={units}", f"build/{flavor}-{name}/kernel.boot"), f"lab {answers.lab}")
+        return _built(flavor, name, _frame(flavor, PROGRAMS))
+
+
+# ------------------------------------------------------------------------------------------------------------ frames
+
+
+def _frame(flavor: str, programs: tuple[str, ...] = ()) -> Path:
+    """The CD without its kernel."""
+    out = BUILD / f"{flavor}-graded" / ("programs.iso" if programs else "frame.iso")
+    files = [_program(flavor, p) for p in programs]
+    newest = max((p.stat().st_mtime for p in [Path(image.__file__), *files]), default=0)
+    if not out.exists() or out.stat().st_mtime < newest:
+        image.build_frame(out, list(zip(programs, files)))
+    return out
+
+
+def _program(flavor: str, name: str) -> Path:
+    path = f"build/{flavor}/user/{name}.elf"
+    done = subprocess.run(["make", "-s", "-f", "src/user/user.mk", f"FLAVOR={flavor}", path], cwd=ROOT, stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True)
+    if done.returncode:
+        raise HostError(f"user program {name} does not build: {done.stderr.strip().splitlines()[-1:]}")
+    return ROOT / path
+
+
+def calls_stub(answers: Answers, flavor: str, unit: str) -> bool:
+    """Is the unit's file one that still says lab_todo()?"""
+    try:
+        return b"\0lab_todo\0" in (BUILD / f"{flavor}-graded" / f"{answers.path(unit)[:-2]}.o").read_bytes()
+    except OSError:
+        return False
