@@ -43,6 +43,7 @@ class Verdict:
     together: bool
     result: str  # ok wrong todo
     text: str = ""
+    args: str = ""  # the kernel's command line
 
 
 @dataclass
@@ -83,10 +84,10 @@ class Watcher:
 
     def __init__(
         self, elf: Elf, image: bytes, cpus: int = 1, on_verdict: Callable[[Verdict], None] | None = None,
-        seconds: float = SECONDS, until: tuple[str, bool] | None = None,
+        seconds: float = SECONDS, args: str = "",
     ) -> None:
         self.elf, self.image, self.cpus, self.seconds = elf, image, cpus, seconds
-        self.until = until
+        self.args = args
         self.on_verdict = on_verdict or (lambda verdict: None)
         self.checks = {c.address: c for c in read_checks(elf)}
         self.seen = Seen()
@@ -117,8 +118,6 @@ class Watcher:
                 self._gone(gone)
             except bochs_out.BochsOutputError as error:
                 self.seen.end, self.seen.problem = "bochs", f"cannot read Bochs' debugger: {error}"
-            if self.seen.end == "replay":
-                return self.seen
         self._conclude()
         return self.seen
 
@@ -204,8 +203,6 @@ class Watcher:
         if constant != self.constant:
             raise _Stopped("text", "the check framework's data have been changed")
         self.running = _Running(check, bool(together), sp, t)
-        if self.until == (check.name, bool(together)):
-            self.until_reached = True
 
     def _copy(self, name: str, check: Check | None, uses: int, sp: int, regular: bool, data: bytes) -> None:
         r = self.running
@@ -222,7 +219,11 @@ class Watcher:
                 r.expected = outside.read_expected(self._part(data, "outside_expected"), self._part(data, "outside_nexpected"))
             return
         if data != r.before:
-            self._stranger("changes the check framework's own data")
+            self._stranger(f"changes the check framework's own data ({self._changed(r.before, data)})")
+
+    def _changed(self, before: bytes, after: bytes) -> str:
+        at = self.framework[0] + next(i for i in range(len(before)) if before[i] != after[i])
+        return name_of(self.elf, at)
 
     def _stranger(self, what: str) -> None:
         """Something that no honest unit does: this check is lost, and the boot ends, since nothing after it would mean anything."""
@@ -255,6 +256,7 @@ class Watcher:
         self._tell(Verdict(check, r.together, said, text))
 
     def _tell(self, verdict: Verdict) -> None:
+        verdict.args = self.args
         self.seen.verdicts.append(verdict)
         self.on_verdict(verdict)
 
