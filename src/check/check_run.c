@@ -396,8 +396,8 @@ wait_for(kthread_t *t, struct check_run *r)
 		return (true);
 	}
 	trial_end();
-	finally(r);
 	say_asleep(t, r);
+	finally(r);
 	if (holds_foreign_lock(t, r->cr_hat))
 		unsound(r, "the check sleeps and holds a lock of the kernel");
 	return (false);
