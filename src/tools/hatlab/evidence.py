@@ -348,7 +348,7 @@ class Watcher:
 
     def _frames(self) -> str:
         names = [m[1] for line in self.reader.frames if (m := re.match(r"\s*#\d+ 0x[0-9a-f]+ (\S+)", line))]
-        names = [n for n in names if not n.startswith(("panic", "assfail", "lab_todo"))][:4]
+        names = [n.replace("__mine", "").replace("__ref", "") for n in names if not n.startswith(("panic", "assfail", "lab_todo"))][:4]
         return f" (from {' < '.join(clean(n) for n in names)})" if names else ""
 
 
