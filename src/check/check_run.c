@@ -273,6 +273,7 @@ run_body(struct check_run *r)
 	if (md_setjmp(&f.cf_jump) == 0)
 		r->cr_check->ck_func(r->cr_hat);
 	trial_end();
+	dump_listener = NULL;
 	check_frame_pop(&f);
 	frame_result(r, &f);
 	finally(r);
@@ -395,8 +396,8 @@ wait_for(kthread_t *t, struct check_run *r)
 		return (true);
 	}
 	trial_end();
+	say_asleep(t, r);
 	finally(r);
-	set_result(r, "wrong", "-", "asleep for ever: it waits for a lock that nobody will give back");
 	if (holds_foreign_lock(t, r->cr_hat))
 		unsound(r, "the check sleeps and holds a lock of the kernel");
 	return (false);

@@ -34,7 +34,6 @@ static struct {
 
 /** What a check has asked for while the trial goes on; like the calls themselves not among what may not change meanwhile. */
 static struct {
-	const volatile uint32_t *word;	/**< recorded with each call; NULL: none */
 	void		(*on_call)(const char *func, const uintptr_t *args);	/**< or NULL */
 	bool		telling;	/**< what the check itself calls meanwhile is not told */
 } watch;

@@ -74,8 +74,8 @@ uint_t trial_calls(const char *func, uintptr_t a0, uintptr_t a1);
 /** The newest recorded call of func, or NULL. */
 const struct trial_call *trial_last(const char *func);
 /**
- * Call fn for each call that is recorded, just before it is made, until the trial ends: so that a check sees what had been done by then, and
- * which locks are held. fn may be called in any state (interrupts off, a window in use): it looks, and takes no lock.
+ * Call fn for each call that is recorded, just before it is made, until the trial ends: so that a check sees what had been done by
+ * then, and which locks are held. fn may be called in any state (interrupts off, a window in use): it looks, and takes no lock.
  */
 void trial_on_call(void (*fn)(const char *func, const uintptr_t *args));
 /** What a call of func with these arguments would run now; NULL: it is not behind a jump. */

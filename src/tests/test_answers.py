@@ -17,7 +17,7 @@ EACH = [(f"{lab} {flavor}", lab, flavor) for lab in LABS for flavor in FLAVORS]
 IDS = [f"student{n}" for n in range(60)]
 
 
-def given(text, lab, flavor, student=tool.SOLVER):
+def given(text, lab, flavor, student=answers.SOLVER):
     """What grade() says about an answers.txt with this text."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "answers.txt").write_text(text)
@@ -50,7 +50,7 @@ def test_template(lab):
     text = (folder / "answers.txt").read_text()
     assert text == answers.template(lab), f"python3 src/tools/answers.py --template --lab {lab}"
     for flavor in FLAVORS:
-        found = answers.grade(lab, flavor, folder, tool.SOLVER)
+        found = answers.grade(lab, flavor, folder, answers.SOLVER)
         assert found and all(points == 0 and reason == "not answered" for _, points, _, reason in found), found
 
 
@@ -63,7 +63,7 @@ def test_solutions(lab):
     folder = answers.lab_folder(TOP / "solutions", lab)
     assert (folder / "answers.txt").read_text() == tool.filled(lab), f"python3 src/tools/answers.py --fill --lab {lab}"
     for flavor in FLAVORS:
-        for question, points, maximum, reason in answers.grade(lab, flavor, folder, tool.SOLVER):
+        for question, points, maximum, reason in answers.grade(lab, flavor, folder, answers.SOLVER):
             assert points == maximum and not reason, (question, reason)
 
 
@@ -73,7 +73,7 @@ def test_one_wrong(case):
     """each answer alone earns its own points, and a wrong one says something that is not the right one"""
     _, lab, flavor = case
     image(flavor)
-    sheet = questions.sheet(lab, flavor, tool.SOLVER)
+    sheet = questions.sheet(lab, flavor, answers.SOLVER)
     truths = answers.truths(sheet)
     for question in sheet.questions:
         key = f"{question.key}.{flavor}"
@@ -170,3 +170,30 @@ def test_hostile():
         (Path(folder) / "answers.txt").mkdir()
         assert answers.read(Path(folder)).problems == ["answers.txt is missing"]
         assert all(reason == "answers.txt is missing" for _, _, _, reason in answers.grade(3, "i386", Path(folder), "jdoe"))
+
+
+WRONG = sorted((TOP / "solutions").glob("lab*/wrong/*.txt"))
+
+
+@needs("bochs")
+@cases(*[(path.stem, path) for path in WRONG])
+def test_wrong(case):
+    """a plausible wrong answer loses exactly the questions that its first line names"""
+    _, path = case
+    text = path.read_text()
+    named = re.match(r"# loses: (\S+(?: \S+)*)\n", text)[1].split()
+    wrong = answers.parse(text)
+    assert not wrong.problems and set(wrong.values) == set(named), wrong
+    right = answers.read(path.parents[1])
+    lab = int(re.match(r"lab(\d+)", path.parents[1].name)[1])
+    lines = "".join(f"{key}: {value}\n" for key, value in {**right.values, **wrong.values}.items() if key[0] == "q")
+    lost = []
+    for flavor in FLAVORS:
+        image(flavor)
+        lost += [key for key, points, _, _ in given(lines, lab, flavor) if points == 0]
+    assert sorted(lost) == sorted(named), lost
+
+
+def test_wrong_are_enough():
+    """lab 0 has at least eight"""
+    assert len([p for p in WRONG if p.parents[1].name.startswith("lab0-")]) >= 8

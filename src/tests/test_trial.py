@@ -50,14 +50,15 @@ def read_notices(path):
 
 @cache
 def answers():
-    """Everything in solutions/*/wrong and solutions/*/right, by name."""
+    """Everything in solutions/*/wrong and solutions/*/right, by lab and name."""
     found = {}
     for path in sorted([*TOP.glob("solutions/*/wrong/*.c"), *TOP.glob("solutions/*/right/*.c")]):
         unit, name = path.stem.split("-", 1)
-        assert name not in found, f"two copies are called {name}: {path}"
-        found[name] = Mistake(name, unit, path.relative_to(TOP), read_notices(path))
+        key = (path.parts[-3], name)
+        assert key not in found, f"two copies of the lab are called {name}: {path}"
+        found[key] = Mistake(name, unit, path.relative_to(TOP), read_notices(path))
         wrong = path.parent.name == "wrong"
-        assert wrong == bool(found[name].notices), f"{path}: a wrong answer names in its first line the checks that must notice"
+        assert wrong == bool(found[key].notices), f"{path}: a wrong answer names in its first line the checks that must notice"
     return found
 
 
@@ -121,15 +122,15 @@ def test_mistakes_are_noticed(which):
 
 
 def boot_answers():
-    return [a.name for a in answers().values() if any("boot" in where for where in a.notices)]
+    return [f"{a.lab} {a.name}" for a in answers().values() if any("boot" in where for where in a.notices)]
 
 
 @cases(*[f"{f} {name}" for f in FLAVORS for name in boot_answers()])
 @limit(200)
 def test_mistakes_at_power_on(which):
     """a wrong copy of what only happens at boot fails the checks it names, or stops the kernel, when it is selected from power-on"""
-    flavor, name = which.split()
-    answer = answers()[name]
+    flavor, lab, name = which.split()
+    answer = answers()[lab, name]
     result = boot(flavor, f"tour=0 select={answer.unit}:{name} checks=boot copy={name}", folder=trial_image(flavor, answer.lab))
     wanted = answer.wanted_at_boot(flavor)
     if wanted == {"panic"}:
@@ -184,7 +185,7 @@ def test_plain_copy_runs(flavor):
     copy.write_text(path.read_text())
     code, text, _ = compare(flavor, folder=image(flavor, "plain-right", UNITS=f"x86pte_set={copy.relative_to(TOP)}"))
     assert code == 0, text
-    wrong = answers()["parent-hold-dropped"]
+    wrong = answers()["lab3-building", "parent-hold-dropped"]
     code, text, _ = compare(flavor, folder=image(flavor, "plain-wrong", UNITS=f"{wrong.unit}={wrong.path}"), check=False)
     assert code != 0, text
 

@@ -6,9 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from hatlab import answers, host, questions
-
-SOLVER = "solution"  # the id that the files in solutions/ are filled in for
+from hatlab import answers, host, lab, questions
 
 
 def options_of(argv: list[str]) -> argparse.Namespace:
@@ -18,18 +16,13 @@ def options_of(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--flavor", choices=("both", *questions.MODES), default="both")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--judge", metavar="DIR", nargs="?", const="", help="judge DIR/answers.txt (default: the lab's folder in labs/)")
-    what.add_argument("--fill", action="store_true", help=f"write solutions/labN-*/answers.txt, for the id {SOLVER}")
+    what.add_argument("--fill", action="store_true", help=f"write solutions/labN-*/answers.txt, for the id {answers.SOLVER}")
     what.add_argument("--template", action="store_true", help="write labs/labN-*/answers.txt, empty")
     return parser.parse_args(argv)
 
 
 def student(o: argparse.Namespace) -> str:
-    if o.id:
-        return o.id
-    path = host.ROOT / "labs" / "id"
-    if not path.is_file() or not path.read_text().strip():
-        raise host.HostError("labs/id is missing: write your id into it, in one line (or say ID=... once)")
-    return path.read_text().split()[0]
+    return lab.student_id(override=o.id)
 
 
 def flavors(o: argparse.Namespace) -> list[str]:
@@ -49,15 +42,15 @@ def judge(o: argparse.Namespace) -> int:
     return 0
 
 
-def filled(lab: int) -> str:
+def filled(number: int) -> str:
     values = {}
     for flavor in questions.MODES:
-        values.update(answers.truths(questions.sheet(lab, flavor, SOLVER)))
-    return answers.template(lab, values)
+        values.update(answers.truths(questions.sheet(number, flavor, answers.SOLVER)))
+    return answers.template(number, values)
 
 
-def write(root: str, lab: int, text: str) -> None:
-    folder = answers.lab_folder(host.ROOT / root, lab)
+def write(root: str, number: int, text: str) -> None:
+    folder = answers.lab_folder(host.ROOT / root, number)
     (folder / answers.FILE).write_text(text)
     print(f"written: {(folder / answers.FILE).relative_to(host.ROOT)}")
 

@@ -20,6 +20,7 @@ FILE = "answers.txt"
 SIZE_MAX = 64 << 10
 WIDTH = 100
 INDENT = "    "
+SOLVER = "solution"  # the id that the files in solutions/ are filled in for
 _KEY = re.compile(r"([A-Za-z][A-Za-z0-9]{0,15}(?:\.(?:i386|amd64))?):(?:[ \t]+(.*))?$")
 _SHOWN = 40  # characters of an answer that are repeated
 
@@ -168,13 +169,21 @@ def _difference(kind: str, have, want) -> str:
 # ------------------------------------------------------------------------------------------------- a sheet
 
 
-def grade(lab: int, flavor: str, folder: Path, student: str) -> list[tuple[str, int, int, str]]:
-    """(question, points, maximum, reason) for each measured question of one kernel; reason is empty when it is right."""
+def grade(lab: int, flavor: str, folder: Path, student: str, image: Path | None = None) -> list[tuple[str, int, int, str]]:
+    """(question, points, maximum, reason) for each measured question of one kernel; reason is empty when it is right.
+
+    `folder` is the lab's, or the one that it is in. What solutions/ has is the answers of one id, whoever asks.
+    `image` is the folder of the reference kernel, the plain image if not given.
+    """
+    if not (folder / FILE).exists():
+        folder = next(folder.glob(f"lab{lab}-*"), folder)
+    if folder.resolve().is_relative_to(host.ROOT / "solutions"):
+        student = SOLVER
     sheet = questions.sheet(lab, flavor, student)
     answers = read(folder)
     given = {q.key: answers.values.get(f"{q.key}.{flavor}", "") for q in sheet.questions}
     missing = answers.problems[0] if answers.problems and not answers.values else "not answered"
-    seen = facts.collect(flavor, sheet.args, sheet.names, sheet.cpus) if any(given.values()) else None
+    seen = facts.collect(flavor, sheet.args, sheet.names, sheet.cpus, image) if any(given.values()) else None
     out = []
     for question in sheet.questions:
         text = given[question.key]
@@ -225,7 +234,7 @@ def told(sheet: Sheet) -> str:
     out += [f"  {name} = 0x{va:x}" for name, va in sheet.names.items()]
     out += ["", *[line for note in sheet.notes for line in textwrap.wrap(note, WIDTH, initial_indent="  ", subsequent_indent="  ")]]
     out += ["  The scene, which stops at " + ", ".join(s[5:] for s in sheet.scene if s.startswith("stop:")) + ":", ""]
-    out += [f"    make debug LAB={sheet.lab} FLAVOR={sheet.flavor} ARGS=\"{sheet.args}\"", ""]
+    out += [f"    make debug LAB=0 FLAVOR={sheet.flavor} ARGS=\"{sheet.args}\"", ""]
     for question in sheet.questions:
         text = f"{question.key}.{sheet.flavor} ({question.points} points). {asked(sheet, question)}"
         out += [*textwrap.wrap(text, WIDTH, subsequent_indent="    ", break_on_hyphens=False), ""]

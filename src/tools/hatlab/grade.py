@@ -9,12 +9,13 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from . import answers as answer_files
 from . import gradeimage, plain
+from . import unit as unit_rules
 from .checktable import Check, in_order, read_checks
 from .evidence import Seen, Verdict, Watcher
 from .gradeimage import Answers, Built
@@ -73,23 +74,13 @@ def points_of(lab: int) -> dict[str, int]:
     return found
 
 
-def refusals(answers: Answers) -> dict[str, str]:
-    """Units that are not accepted, by the rules of hatlab.unit."""
-    try:
-        rules = importlib.import_module("hatlab.unit")
-    except ModuleNotFoundError:
-        return {}
-    return dict(rules.refusals(answers.lab, ROOT / answers.folder))
-
-
-def answer_rows(lab: int, flavor: str, folder: str, student: str) -> list[Row]:
-    """The measured questions, by hatlab.answers."""
-    try:
-        grader = importlib.import_module("hatlab.answers")
-    except ModuleNotFoundError:
-        return []
-    return [Row(f"answer {q}" if not str(q).startswith("answer") else str(q), p, m, r)
-            for q, p, m, r in grader.grade(lab, flavor, ROOT / folder, student)]
+def answer_rows(answers: Answers, flavor: str, student: str) -> list[Row]:
+    """The measured questions."""
+    folder = ROOT / answers.folder / gradeimage.lab_folder(answers.lab)
+    given = answer_files.read(folder).values
+    image = gradeimage.build_reference(flavor) if any(given.values()) else None
+    return [Row(f"answer {question}", points, maximum, reason)
+            for question, points, maximum, reason in answer_files.grade(answers.lab, flavor, folder, student, image)]
 
 
 class Grading:
@@ -112,12 +103,15 @@ class Grading:
 
     # the kernels
 
+    def prepare(self) -> None:
+        """Look at the student's files before anything is made of them."""
+        if not self.trust and gradeimage.units_of(self.lab):
+            self.answers.refused.update(unit_rules.refusals(self.lab, ROOT / self.answers.folder, (self.flavor,)))
+
     def build(self) -> None:
         """The trial image; files that do not compile are left out of it."""
         if not gradeimage.units_of(self.lab):
             return
-        if not self.trust:
-            self.answers.refused.update(refusals(self.answers))
         try:
             self.built = gradeimage.build_trial(self.answers, self.flavor)
         except HostError:
@@ -129,7 +123,7 @@ class Grading:
         self.checks = in_order(read_checks(self.built.elf))
 
     def stubs(self) -> list[str]:
-        return [u for u in self.answers.usable() if gradeimage.calls_stub(self.answers, self.flavor, u)]
+        return [u for u in self.answers.usable() if gradeimage.calls_stub(self.answers, u)]
 
     # the trial
 
@@ -244,12 +238,14 @@ class Grading:
         if not maximum or not gradeimage.units_of(self.lab):
             return None
         if self.answers.refused:
-            unit = next(iter(self.answers.refused))
-            return Row("plain", 0, maximum, f"{unit}.c is not usable: {self.answers.refused[unit]}")
+            return Row("plain", 0, maximum)
         if stubs := self.stubs():
             return Row("plain", 0, maximum, f"not run: {', '.join(f'{u}.c' for u in stubs[:3])}{' and more' if len(stubs) > 3 else ''}"
                        " still stop with lab_todo()")
-        built = gradeimage.build_plain(self.answers, self.flavor)
+        try:
+            built = gradeimage.build_plain(self.answers, self.flavor)
+        except HostError as error:
+            return Row("plain", 0, maximum, str(error))
         problem, instructions = plain.run(built, self.flavor, self.lab, self.score.seed, self.cpus)
         self.score.instructions += instructions
         self.score.boots += 1
@@ -263,9 +259,10 @@ class Grading:
             found.append(self._together_row())
         if plain_row:
             found.append(plain_row)
+            if self.answers.refused:
+                plain_row.reason = self._not_usable()
         if "answers" in self.points:
-            rows = answer_rows(self.lab, self.flavor, self.answers.folder, self.student)
-            found += rows or [Row("answers", 0, 0, "not graded: no grader for answers in this tree")]
+            found += answer_rows(self.answers, self.flavor, self.student)
         return found
 
     def _check_rows(self) -> Iterator[Row]:
@@ -280,11 +277,14 @@ class Grading:
                 yield Row(check.name, check.points if ok else 0, check.points, "" if ok else verdict.text or verdict.result,
                           _replay(verdict))
 
+    def _not_usable(self) -> str:
+        return f"not run: {', '.join(f'{u}.c' for u in self.answers.refused)} cannot be used"
+
     def _together_row(self) -> Row:
         maximum = self.points["together"]
         lost = [c.name for c in self.checks if self.own.get(c.name) is None or self.own[c.name].result != "ok"]
         if self.answers.refused:
-            return Row("together", 0, maximum, f"not run: {next(iter(self.answers.refused))}.c is not usable")
+            return Row("together", 0, maximum, self._not_usable())
         if lost:
             return Row("together", 0, maximum, f"not run: {lost[0]}{f' and {len(lost) - 1} more' if len(lost) > 1 else ''} must pass first")
         for verdict in self.together.values():

@@ -108,8 +108,9 @@ class Run:
         g.trust = self.trust
         if self.without_plain:
             g.points.pop("plain", None)
+        g.prepare()
+        plain = self.inner.submit(g.run_plain)  # first: it takes longer
         g.build()
-        plain = self.inner.submit(g.run_plain)
         g.run_trial()
         g.score.rows = g.rows(plain.result())
         g.score.refused = g.answers.refused

@@ -43,7 +43,7 @@ def templates() -> dict[str, dict[str, str]]:
 
 def templates_text() -> str:
     """What labs/templates must say of this tree."""
-    head = "# Sections of the labs' DESIGN.md as given out: `make handin` names those that nobody has changed (handin.py --templates)\n"
+    head = "# Sections of DESIGN.md as given out; `make handin` names those that are still the same (handin.py --templates)\n"
     return head + "".join(
         f"{lab.name} {digest} {title}\n" for lab in labs.labs() if (path := lab.folder() / "DESIGN.md").exists()
         for title, digest in sections(path.read_text(encoding="utf-8")).items())

@@ -20,8 +20,8 @@ from .protocol import Checkpoint, Reader
 CHECKPOINTS = ["boot-tables", "adopted", "started", "user-space", "two-spaces", "switched", "unmapped", "gone"]
 # What each program must print; src/tests/test_client.py computes these from the programs' descriptions.
 VALUES = {"sieve": 3908641, "forktree": 167, "mapper": 982962425}
-INSTRUCTIONS = 900_000_000
-WATCHDOG = 6000
+INSTRUCTIONS = 400_000_000
+WATCHDOG = 1500
 
 
 def args_of(lab: int, seed: int) -> str:
