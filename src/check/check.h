@@ -44,7 +44,7 @@ struct check {
 	static void check_##ident(hat_t *hat);							\
 	static const struct check check_entry_##ident						\
 	    __attribute__((used, section("checks"), aligned(sizeof (void *)))) =		\
-	    { name, unit, check_##ident, needs, lab, points, flags, CHECK_PART * CHECK_LINES + __LINE__ };				\
+	    { name, unit, check_##ident, needs, lab, points, flags, CHECK_PART * CHECK_LINES + __LINE__ };	\
 	static void check_##ident(hat_t *hat)
 
 /**
