@@ -21,8 +21,8 @@ ifneq ($(BAD),)
 $(error hatlab: there is no flavour "$(BAD)": FLAVOR is i386, amd64, or both)
 endif
 
-# LAB=n [MINE=1]: an image with the files of labs/ in it, in a directory of its own (src/kernel.mk).
-ifdef LAB
+# LAB=n [MINE=1]: an image with the files of labs/ in it, in a directory of its own (src/kernel.mk). Lab 0 has no code: the plain one.
+ifneq ($(filter-out 0,$(LAB)),)
 ifeq ($(filter grade replay,$(MAKECMDGOALS)),)
 export HATLAB_IMAGE := lab$(LAB)$(if $(MINE),-mine)
 KERNEL	+= LAB=$(LAB) $(if $(MINE),MINE=1)
@@ -30,7 +30,7 @@ endif
 endif
 # TESTS=1: an image with all checks and self tests in it.
 ifdef TESTS
-ifndef LAB
+ifeq ($(filter-out 0,$(LAB)),)
 export HATLAB_IMAGE := tests
 KERNEL	+= IMAGE=tests TESTS=1
 endif
@@ -70,11 +70,15 @@ compare: kernel				## the comparison alone, with all ranges listed
 	@$(PYTHON) $(TOOLS)/compare.py --all --flavor $(WHICH) --cpus $(CPUS) --args "$(ARGS)"
 
 GRADE	= $(PYTHON) $(TOOLS)/grade.py --lab $(or $(LAB),all) --flavor $(WHICH) --cpus $(CPUS) --id "$(ID)" \
-	$(if $(SEED),--seed $(SEED)) $(if $(SOLVED),--solved)
+	$(if $(SEED),--seed $(SEED)) $(if $(SOLVED),--solved) $(if $(SUBMISSION),--submission "$(SUBMISSION)")
 
 .PHONY: grade
-grade: $(SETUP)				## points for your labs on both kernels: LAB=n one lab, SOLVED=1 the solutions, ID=name yours, SEED=n
+grade: $(SETUP)				## points for your labs on both kernels: LAB=n one lab, SOLVED=1 the solutions, SUBMISSION=file, ID=you, SEED=n
 	@$(GRADE)
+
+.PHONY: replay
+replay: $(SETUP)			## CHECK=name [LAB=n] [FLAVOR=]: Bochs' debugger, just before a check of the last make grade calls your code
+	@$(PYTHON) $(TOOLS)/replay.py --check "$(CHECK)" $(if $(LAB),--lab $(LAB)) --flavor $(WHICH)
 
 .PHONY: bench
 bench: kernel				## measure what we promise; writes build/bench.json
@@ -88,6 +92,11 @@ coverage: kernel			## which lines and branches of the HAT the tests take (minute
 stress: kernel				## many CPUs call the HAT at random: 10 million calls; SEED=n one run of each kind, OPS=n, CPUS=n (4)
 	@$(PYTHON) $(TOOLS)/stress.py --flavor $(FLAVOR) --cpus $(if $(filter command environment,$(firstword $(origin CPUS))),$(CPUS),4) \
 		$(if $(SEED),--seed $(SEED) $(if $(OPS),--run-ops $(OPS)),$(if $(OPS),--ops $(OPS)))
+
+.PHONY: questions
+questions:				## LAB=n: your measured questions, with your own addresses (ID=... or the file labs/id)
+	@$(PYTHON) $(TOOLS)/answers.py --lab $(or $(LAB),$(error say which lab: make questions LAB=n)) \
+		--flavor $(WHICH) $(if $(ID),--id "$(ID)")
 
 .PHONY: doctor
 doctor:					## name every tool, its version, and what is wrong with it

@@ -25,6 +25,10 @@ UNIT_FILES := $(shell awk '!/^\#/ && NF { print $$1 "/" $$2 ".c" }' src/hat/unit
 unit_name = $(basename $(notdir $(1)))
 lab_units = $(filter lab$(1)-%,$(UNIT_FILES))
 
+# Lab 0 has no code.
+ifeq ($(LAB),0)
+override LAB :=
+endif
 ifdef LAB
 ifeq ($(LAB),all)
 MINE_FILES := $(UNIT_FILES)

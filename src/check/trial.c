@@ -34,8 +34,8 @@ static struct {
 
 /** What a check has asked for while the trial goes on; like the calls themselves not among what may not change meanwhile. */
 static struct {
-	const volatile uint32_t *word;	/**< recorded with each call; NULL: none */
 	void		(*on_call)(const char *func, const uintptr_t *args);	/**< or NULL */
+	bool		telling;	/**< what the check itself calls meanwhile is not told */
 } watch;
 
 /** What `select=` asks for, per function. */
@@ -133,8 +133,6 @@ remember(uint_t index, uint8_t copy, const uintptr_t *args)
 	c->tr_func = index;
 	c->tr_copy = copy;
 	c->tr_thread = curthread;
-	c->tr_nlocks = (uint8_t)curthread->t_nlocks;
-	c->tr_seen = watch.word != NULL ? *watch.word : 0;
 	for (uint_t i = 0; i < TRIAL_NARGS; i++)
 		c->tr_args[i] = args[i];
 }
@@ -161,17 +159,14 @@ for_our_hat(const struct trial_func *f, const uintptr_t *args)
 	return (peek(&((htable_t *)arg)->ht_hat, &hat, sizeof (hat)) && hat == trial.hat);
 }
 
-/* What the check calls itself meanwhile is not told. */
 static void
 tell_check(const char *func, const uintptr_t *args)
 {
-	void (*fn)(const char *, const uintptr_t *) = watch.on_call;
-
-	if (fn == NULL)
+	if (watch.on_call == NULL || watch.telling)
 		return;
-	watch.on_call = NULL;
-	fn(func, args);
-	watch.on_call = fn;
+	watch.telling = true;
+	watch.on_call(func, args);
+	watch.telling = false;
 }
 
 void *
@@ -207,7 +202,6 @@ trial_begin(hat_t *hat, const char *unit, const char *copy)
 	memset(trial.copy, 0, sizeof (trial.copy));
 	n = choose(trial.copy, unit, copy);
 	trial.hat = hat;
-	watch.word = NULL;
 	trial.thread = curthread;
 	watch.on_call = NULL;
 	trial_forget();
@@ -270,25 +264,35 @@ trial_copy_name(uint_t want)
 	return (NULL);
 }
 
+/* Number of a function, or trial_nfuncs. */
+static uint_t
+func_index(const char *func)
+{
+	uint_t i = 0;
+
+	while (i < trial_nfuncs && strcmp(trial_funcs[i].tf_name, func) != 0)
+		i++;
+	return (i);
+}
+
 bool
 trial_records(const char *func)
 {
-	for (uint_t i = 0; i < trial_nfuncs; i++)
-		if (strcmp(trial_funcs[i].tf_name, func) == 0)
-			return (true);
-	return (false);
+	return (func_index(func) < trial_nfuncs);
+}
+
+void *
+trial_function(const char *func, const uintptr_t *args)
+{
+	uint_t i = func_index(func);
+
+	return (i < trial_nfuncs ? trial_select(i, args) : NULL);
 }
 
 void
 trial_forget(void)
 {
 	ncalls = 0;
-}
-
-void
-trial_watch(const volatile void *word)
-{
-	watch.word = word;
 }
 
 static bool
@@ -325,15 +329,6 @@ void
 trial_on_call(void (*fn)(const char *func, const uintptr_t *args))
 {
 	watch.on_call = fn;
-}
-
-void *
-trial_function(const char *func, const uintptr_t *args)
-{
-	for (uint_t i = 0; i < trial_nfuncs; i++)
-		if (strcmp(trial_funcs[i].tf_name, func) == 0)
-			return (trial_select(i, args));
-	return (NULL);
 }
 
 uint_t

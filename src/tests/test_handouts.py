@@ -129,6 +129,24 @@ def test_update():
     assert handout.refreshed(["x", "y"], ["x", "z", "t"]) == ["x", "z", "t"]
 
 
+def test_moves():
+    """a frame that moves is followed: the same one everywhere, all other bits as they were"""
+    def run(want, have):
+        moves = handout.Moves({0x407: None, 0x408: None})
+        return handout.mismatch(want, have, moves), moves
+    want = ["cr3: 0x000000407000", "...", "0x407008 0x8000000000408027 0x409000"]
+    found, moves = run(want, ["cr3: 0x00000012a000", "x", "0x12a008 0x800000000000f027 0x409000"])
+    assert found is None and moves == {0x407: 0x12A, 0x408: 0xF}, (found, moves)
+    assert moves.today("xp /1gx 0x408010 0x500000") == "xp /1gx 0xf010 0x500000"
+    for last in ("0x12b008 0x800000000000f027 0x409000", "0x12a008 0x800000000000f025 0x409000", "0x12a008 0x800000000000f027 0x40a000"):
+        assert run(want, ["cr3: 0x00000012a000", "x", last])[0], last
+    try:
+        handout.Moves({0x407: None}).today("xp 0x407000")
+        raise AssertionError("a frame that nobody has seen")
+    except handout.HostError:
+        pass
+
+
 @needs("bochs")
 def test_debugger():
     """a bochs block is typed into the debugger, stopped where it says; what differs is told"""

@@ -253,11 +253,50 @@ def _messages(out: Handout) -> None:
 # ------------------------------------------------------------------------------------------------------- matching
 
 
-def matches(want: str, have: str) -> bool:
+_HEX = re.compile(r"0x[0-9a-f]+")
+_FRAME = 0x000F_FFFF_FFFF_F000
+
+
+class Moves(dict):
+    """Page frames that a handout names and that are others today: name -> today's, or None as long as it has not been seen."""
+
+    def of(self, word: str) -> int | None:
+        """The frame in a hexadecimal word, if it is one of these."""
+        frame = (int(word, 16) & _FRAME) >> 12
+        return frame if frame in self else None
+
+    def bind(self, want: str, have: str) -> bool:
+        """Can one word stand for the other? Bits beside the frame are equal, and a frame is the same one everywhere."""
+        frame, today = self.of(want), (int(have, 16) & _FRAME) >> 12
+        if (int(want, 16) ^ int(have, 16)) & ~_FRAME or self[frame] not in (None, today):
+            return False
+        self[frame] = today
+        return True
+
+    def today(self, text: str) -> str:
+        """A command, with the frames as they are today."""
+        def one(found: re.Match[str]) -> str:
+            frame = self.of(found[0])
+            if frame is None:
+                return found[0]
+            if self[frame] is None:
+                raise HostError(f"frame 0x{frame:x} moves, and no output has shown it yet")
+            return hex(int(found[0], 16) & ~_FRAME | self[frame] << 12)
+
+        return _HEX.sub(one, text)
+
+
+def matches(want: str, have: str, moves: Moves | None = None) -> bool:
     """One line against one line."""
-    if ANY not in want:
-        return want.rstrip() == have.rstrip()
-    return re.fullmatch(".*".join(map(re.escape, want.rstrip().split(ANY))), have.rstrip()) is not None
+    want, have = want.rstrip(), have.rstrip()
+    moving = [w for w in _HEX.findall(want) if moves and moves.of(w) is not None]
+    if ANY not in want and not moving:
+        return want == have
+    pattern = ".*".join(map(re.escape, want.split(ANY)))
+    for word in dict.fromkeys(moving):
+        pattern = re.sub(rf"{word}(?![0-9a-f])", "(0x[0-9a-f]+)", pattern)
+    found = re.fullmatch(pattern, have)
+    return found is not None and all(moves.bind(w, h) for w, h in zip(moving, found.groups()))
 
 
 def _segments(want: list[str]) -> list[tuple[int, list[str]]]:
@@ -269,8 +308,9 @@ def _segments(want: list[str]) -> list[tuple[int, list[str]]]:
     return out
 
 
-def mismatch(want: list[str], have: list[str]) -> tuple[int, str | None] | None:
+def mismatch(want: list[str], have: list[str], moves: Moves | None = None) -> tuple[int, str | None] | None:
     """None when they agree; else the index of the first line of `want` that is not there, and what stands nearest."""
+    moves = Moves() if moves is None else moves
     segments = _segments(want)
     at = 0
     for number, (start, lines) in enumerate(segments):
@@ -282,12 +322,13 @@ def mismatch(want: list[str], have: list[str]) -> tuple[int, str | None] | None:
             places = [at] if anchored else range(at, len(have) + 1)
         best, best_at = -1, at
         for place in places:
-            count = 0
-            while count < len(lines) and place + count < len(have) and matches(lines[count], have[place + count]):
+            count, trial = 0, Moves(moves)
+            while count < len(lines) and place + count < len(have) and matches(lines[count], have[place + count], trial):
                 count += 1
             if count > best:
                 best, best_at = count, place
             if count == len(lines):
+                moves.update(trial)
                 break
         if best < len(lines):
             missing = start + max(best, 0)
@@ -305,11 +346,11 @@ def _nearest(want: str, have: list[str]) -> str | None:
     return close[0] if close else None
 
 
-def refreshed(want: list[str], have: list[str]) -> list[str]:
+def refreshed(want: list[str], have: list[str], moves: Moves | None = None) -> list[str]:
     """`want` brought up to date: lines that still match are kept with their wildcards, the others become what was printed."""
     if [line.strip() for line in want] == [ASK]:
         return list(have)
-    if mismatch(want, have) is None:
+    if mismatch(want, have, moves) is None:
         return want
     out, at = [], 0
     segments = _segments(want)
@@ -379,6 +420,7 @@ class Session:
         data = image.with_args(image.load(folder / "hatlab.iso"), words.get("args", ""))
         self.machine = Bochs(data, int(words.get("cpus", "1")))
         self.reader = Reader()
+        self.moves = Moves({int(word, 16): None for word in words.get("moves", "").split(",") if word})
         self.machine.__enter__()
         self._load_symbols(folder / "kernel.elf")
         self._go_to(words.get("at", ""))
@@ -409,7 +451,7 @@ class Session:
                 raise HostError(f"the kernel never stops at {at!r}")
 
     def ask(self, command: str) -> list[str]:
-        command = re.sub(r"@(\w+)@", lambda m: hex(self.symbols.address(m[1]) or 0), command)
+        command = re.sub(r"@(\w+)@", lambda m: hex(self.symbols.address(m[1]) or 0), self.moves.today(command))
         text = self.machine.ask([command], STOP_SECONDS)[0]
         return text.rstrip("\n").split("\n") if text.strip() else []
 
@@ -483,16 +525,16 @@ class Player:
                 self.say(f"{self.out.name}:{command.line}: <bochs> {command.text}")
                 have = self.session.ask(command.text)
                 if command.output:
-                    self._compare(command, have)
+                    self._compare(command, have, self.session.moves)
         except (HostError, BochsGone, BochsOutputError) as error:
             self.out.problem(block.line, str(error))
 
-    def _compare(self, command: Command, have: list[str]) -> None:
+    def _compare(self, command: Command, have: list[str], moves: Moves | None = None) -> None:
         have = [line.rstrip() for line in have]
         if self.update:
-            self.changes.append((command, refreshed(command.output, have)))
+            self.changes.append((command, refreshed(command.output, have, moves)))
             return
-        found = mismatch(command.output, have)
+        found = mismatch(command.output, have, moves)
         if found is None:
             return
         index, near = found
