@@ -70,11 +70,15 @@ compare: kernel				## the comparison alone, with all ranges listed
 	@$(PYTHON) $(TOOLS)/compare.py --all --flavor $(WHICH) --cpus $(CPUS) --args "$(ARGS)"
 
 GRADE	= $(PYTHON) $(TOOLS)/grade.py --lab $(or $(LAB),all) --flavor $(WHICH) --cpus $(CPUS) --id "$(ID)" \
-	$(if $(SEED),--seed $(SEED)) $(if $(SOLVED),--solved)
+	$(if $(SEED),--seed $(SEED)) $(if $(SOLVED),--solved) $(if $(SUBMISSION),--submission "$(SUBMISSION)")
 
 .PHONY: grade
-grade: $(SETUP)				## points for your labs on both kernels: LAB=n one lab, SOLVED=1 the solutions, ID=name yours, SEED=n
+grade: $(SETUP)				## points for your labs on both kernels: LAB=n one lab, SOLVED=1 the solutions, SUBMISSION=file, ID=you, SEED=n
 	@$(GRADE)
+
+.PHONY: replay
+replay: $(SETUP)			## CHECK=name [LAB=n] [FLAVOR=]: Bochs' debugger, just before a check of the last make grade calls your code
+	@$(PYTHON) $(TOOLS)/replay.py --check "$(CHECK)" $(if $(LAB),--lab $(LAB)) --flavor $(WHICH)
 
 .PHONY: bench
 bench: kernel				## measure what we promise; writes build/bench.json

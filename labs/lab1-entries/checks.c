@@ -1,205 +1,161 @@
 /* SPDX-License-Identifier: ISC */
 /**
  * @file
- * @brief Checks of lab 1. Reference code: a student's copy is only what they act on.
+ * @brief Checks of lab 1: x86pte_set(). Reference code: a student's copy is only what they act on.
  *
  * Each works on one table of a scratch address space, built by the reference; results are read back from physical memory.
  */
-#include <check/check.h>
-#include <check/peek_phys.h>
-#include <check/trial.h>
-#include <hat/htable_impl.h>
-#include <sys/peek.h>
-#include <sys/thread.h>
-#include <vm/page.h>
-
-/* Bochs' TLB is direct mapped by bits 12-22: nothing that the kernel touches often has these, and evicts a stale entry. */
-#define VA	((uintptr_t)0x40600000)
-#define AT	(VA + 7 * PAGESIZE)
-#define ENTRY	((uint_t)(AT >> PAGESHIFT) & (mmu.ptes_per_table - 1))	/* the entries around it stay empty */
-
-static x86pte_t
-raw(const htable_t *ht, uint_t entry)
-{
-	x86pte_t e = 0;
-
-	check_true(peek_phys(pfn_to_pa(ht->ht_pfn) + entry * mmu.pte_size, &e, mmu.pte_size), "table frame 0x%lx", ht->ht_pfn);
-	return (e);
-}
-
-static void
-put_raw(const htable_t *ht, uint_t entry, x86pte_t e)
-{
-	check_true(poke_phys(pfn_to_pa(ht->ht_pfn) + entry * mmu.pte_size, &e, mmu.pte_size), "table frame 0x%lx", ht->ht_pfn);
-}
-
-static page_t *
-frame(void)
-{
-	page_t *pp = page_get(PAGE_USER);
-
-	check_true(pp != NULL, "no page left");
-	return (pp);
-}
-
-static x86pte_t
-leaf(const page_t *pp, x86pte_t bits)
-{
-	return (MAKEPTE(pp->p_pagenum, 0) | PT_USER | bits);
-}
-
-/* What the check made, undone without the unit under test: no count was ever raised. */
-static void
-finish(htable_t *ht, page_t *a, page_t *b)
-{
-	copy_off();
-	put_raw(ht, ENTRY, 0);
-	htable_release(ht);
-	page_free(a, 0);
-	if (b != NULL)
-		page_free(b, 0);
-}
-
-/* Only trial images record calls. */
-static void
-want_flushes(hat_t *hat, uint_t n, const char *what)
-{
-	if (!trial_records("hat_tlb_inval"))
-		return;
-	check_eq(trial_calls("hat_tlb_inval", (uintptr_t)hat, TRIAL_ANY), n, what);
-	if (n > 0)
-		check_eq(trial_last("hat_tlb_inval")->tr_args[1], AT, "address passed to hat_tlb_inval");
-}
+#include <labs/lab1-entries/checks.h>
 
 CHECK(set_new, "set-new", "x86pte_set", 1, 2, NULL, 0)
 {
-	htable_t *ht = htable_create(hat, VA, 0, NULL);
-	page_t *a = frame();
-	x86pte_t new = leaf(a, PT_WRITABLE | mmu.pt_nx), old;
+	x86pte_t new, old;
 
+	take(hat);
+	new = check_leaf(at.a, PT_WRITABLE | mmu.pt_nx);
 	copy_on(hat);
-	old = x86pte_set(ht, ENTRY, new, NULL);
+	old = x86pte_set(at.ht, at.entry, new, NULL);
 	copy_off();
 	check_eq(old, 0, "result for an entry that was empty");
-	check_eq(raw(ht, ENTRY), new, "the entry");
-	check_eq(raw(ht, ENTRY - 1), 0, "the entry before it");
-	check_eq(raw(ht, ENTRY + 1), 0, "the entry after it");
-	want_flushes(hat, 0, "flushes for an entry that was empty");
-	finish(ht, a, NULL);
+	want_entry(new, "where nothing was");
+	want_flushes(hat, 0, "a leaf where nothing was");
+	drop();
 }
 
-CHECK(set_keeps, "set-keeps", "x86pte_set", 1, 3, "set-new", 0)
+CHECK(set_keeps, "set-keeps", "x86pte_set", 1, 2, "set-new", 0)
 {
-	htable_t *ht = htable_create(hat, VA, 0, NULL);
-	page_t *a = frame();
-	x86pte_t before = leaf(a, PT_WRITABLE | PT_REF | PT_MOD), new = leaf(a, mmu.pt_nx), old;
+	x86pte_t before, new, old;
 
-	put_raw(ht, ENTRY, before);
+	take(hat);
+	before = check_leaf(at.a, PT_WRITABLE | PT_REF | PT_MOD);
+	new = check_leaf(at.a, mmu.pt_nx);
+	put_raw(at.ht, at.entry, before);
 	copy_on(hat);
-	old = x86pte_set(ht, ENTRY, new, NULL);
+	old = x86pte_set(at.ht, at.entry, new, NULL);
 	copy_off();
 	check_eq(old, before, "result: the value replaced");
-	check_eq(raw(ht, ENTRY), new | PT_REF | PT_MOD, "the entry: same frame, accessed and dirty kept");
-	finish(ht, a, NULL);
+	want_entry(new | PT_REF | PT_MOD, "same frame, accessed and dirty kept");
+	drop();
 }
 
-CHECK(set_moves, "set-moves", "x86pte_set", 1, 3, "set-new", 0)
+CHECK(set_moves, "set-moves", "x86pte_set", 1, 1, "set-new", 0)
 {
-	htable_t *ht = htable_create(hat, VA, 0, NULL);
-	page_t *a = frame(), *b = frame();
-	x86pte_t before = leaf(a, PT_WRITABLE | PT_REF | PT_MOD), new = leaf(b, 0), old;
+	x86pte_t before, new, old;
 
-	put_raw(ht, ENTRY, before);
+	take(hat);
+	before = check_leaf(at.a, PT_WRITABLE | PT_REF | PT_MOD);
+	new = check_leaf(at.b, 0);
+	put_raw(at.ht, at.entry, before);
 	copy_on(hat);
-	old = x86pte_set(ht, ENTRY, new, NULL);
+	old = x86pte_set(at.ht, at.entry, new, NULL);
 	copy_off();
 	check_eq(old, before, "result: the value replaced");
-	check_eq(raw(ht, ENTRY), new, "the entry: another frame, nothing kept");
-	finish(ht, a, b);
+	want_entry(new, "another frame, nothing kept");
+	drop();
 }
 
-CHECK(set_flush, "set-flush", "x86pte_set", 1, 3, "set-new", 0)
+CHECK(set_flush, "set-flush", "x86pte_set", 1, 2, "set-new", 0)
 {
-	htable_t *ht = htable_create(hat, VA, 0, NULL);
-	page_t *a = frame(), *b = frame();
-
-	put_raw(ht, ENTRY, leaf(a, PT_REF));
+	take(hat);
+	put_raw(at.ht, at.entry, check_leaf(at.a, PT_REF));
 	copy_on(hat);
-	(void)x86pte_set(ht, ENTRY, leaf(b, 0), NULL);
-	want_flushes(hat, 1, "flushes after replacing an entry that had been used");
+	(void)x86pte_set(at.ht, at.entry, check_leaf(at.b, 0), NULL);
+	want_flushes(hat, 1, "an entry that had been used was replaced");
 	trial_forget();
-	(void)x86pte_set(ht, ENTRY, leaf(a, 0), NULL);
-	want_flushes(hat, 0, "flushes after replacing an entry that had never been used");
-	finish(ht, a, b);
+	(void)x86pte_set(at.ht, at.entry, check_leaf(at.a, 0), NULL);
+	want_flushes(hat, 0, "an entry that had never been used was replaced");
+	drop();
 }
 
-CHECK(set_same, "set-same", "x86pte_set", 1, 2, "set-new", 0)
+CHECK(set_same, "set-same", "x86pte_set", 1, 1, "set-new", 0)
 {
-	htable_t *ht = htable_create(hat, VA, 0, NULL);
-	page_t *a = frame();
-	x86pte_t there = leaf(a, PT_WRITABLE | PT_REF | PT_MOD), new = leaf(a, PT_WRITABLE);
+	x86pte_t there, new;
 
-	put_raw(ht, ENTRY, there);
+	take(hat);
+	there = check_leaf(at.a, PT_WRITABLE | PT_REF | PT_MOD);
+	new = check_leaf(at.a, PT_WRITABLE);
+	put_raw(at.ht, at.entry, there);
 	copy_on(hat);
-	check_eq(x86pte_set(ht, ENTRY, new, NULL), new, "result when the value is there already");
+	check_eq(x86pte_set(at.ht, at.entry, new, NULL), new, "result when the value is there already");
 	copy_off();
-	check_eq(raw(ht, ENTRY), there, "the entry");
-	want_flushes(hat, 0, "cross-calls when the value is there already");
-	finish(ht, a, NULL);
+	want_entry(there, "the value was there already");
+	want_flushes(hat, 0, "the value was there already");
+	drop();
 }
 
-CHECK(set_link, "set-link", "x86pte_set", 1, 3, "set-new", 0)
+CHECK(set_link, "set-link", "x86pte_set", 1, 1, "set-new", 0)
 {
-	htable_t *low = htable_create(hat, VA, 0, NULL), *ht = low->ht_parent;
-	uint_t entry = htable_va2entry(VA, ht);
-	x86pte_t link = raw(ht, entry), old;
+	htable_t *up;
+	uint_t entry;
+	x86pte_t link, old;
 
+	take(hat);
+	up = at.ht->ht_parent;
+	entry = htable_va2entry(at.va, up);
+	link = raw_entry(up, entry);
 	copy_on(hat);
-	old = x86pte_set(ht, entry, MAKEPTE(0, 1) | PT_USER, NULL);
+	old = x86pte_set(up, entry, MAKEPTE(0, 1) | PT_USER, NULL);
 	copy_off();
 	check_eq(old, LPAGE_ERROR, "result when a link is in the way of a large page");
-	check_eq(raw(ht, entry), link, "the link");
-	htable_release(low);
+	check_eq(raw_entry(up, entry), link, "the link");
+	put_raw(up, entry, PTE_CUT);
+	copy_on(hat);
+	old = x86pte_set(up, entry, MAKEPTE(0, 1) | PT_USER, NULL);
+	copy_off();
+	put_raw(up, entry, link);
+	check_eq(old, LPAGE_ERROR, "result when a stealer has cut the table there off (PTE_CUT)");
+	drop();
 }
 
 /* Bochs keeps a translation until it is told: whoever forgets to tell it reads the old page. */
-CHECK(set_stale, "set-stale", "x86pte_set", 1, 4, "set-new", 0)
+CHECK(set_stale, "set-stale", "x86pte_set", 1, 2, "set-new", 0)
 {
-	htable_t *ht = htable_create(hat, VA, 0, NULL);
-	page_t *a = frame(), *b = frame();
-	uint32_t one = 0x11111111, two = 0x22222222, seen = 0;
+	uint32_t seen = 0;
 
-	check_true(poke_phys(pfn_to_pa(a->p_pagenum), &one, sizeof (one)), "page 0x%lx", a->p_pagenum);
-	check_true(poke_phys(pfn_to_pa(b->p_pagenum), &two, sizeof (two)), "page 0x%lx", b->p_pagenum);
-	hat_setup(hat);
-	put_raw(ht, ENTRY, leaf(a, PT_WRITABLE));
-	kpreempt_disable();		/* another thread's turn would reload CR3, and drop the stale translation */
-	check_true(peek((void *)AT, &seen, sizeof (seen)), "0x%lx cannot be read", (ulong_t)AT);
-	check_eq(seen, one, "what the first page holds");
+	take_quiet(hat);
+	run_hat(hat, check_leaf(at.a, PT_WRITABLE));
 	copy_on(hat);
-	(void)x86pte_set(ht, ENTRY, leaf(b, PT_WRITABLE), NULL);
+	(void)x86pte_set(at.ht, at.entry, check_leaf(at.b, PT_WRITABLE), NULL);
 	copy_off();
-	check_true(peek((void *)AT, &seen, sizeof (seen)), "0x%lx cannot be read", (ulong_t)AT);
-	kpreempt_enable();
-	check_eq(seen, two, "what is read after the entry was moved to the second page");
-	put_raw(ht, ENTRY, 0);
-	hat_tlb_inval(hat, AT);
-	hat_setup(NULL);
-	finish(ht, a, b);
+	check_true(peek((void *)at.va, &seen, sizeof (seen)), "0x%lx cannot be read", (ulong_t)at.va);
+	check_true(seen == 0x22222222, "0x%lx was moved to frame 0x%lx, but a read finds 0x%x of the old one, 0x%lx", (ulong_t)at.va,
+	    at.b->p_pagenum, seen, at.a->p_pagenum);
+	leave_hat(hat);
+	drop();
 }
 
 /* The caller's pointer is all that may be used: here it leads to an entry beside the table. */
-CHECK(set_mapped, "set-mapped", "x86pte_set", 1, 2, "set-new", 0)
+CHECK(set_mapped, "set-mapped", "x86pte_set", 1, 1, "set-new", 0)
 {
-	htable_t *ht = htable_create(hat, VA, 0, NULL);
-	page_t *a = frame();
-	x86pte_t new = leaf(a, 0), old, beside ALIGNED(8) = 0;
+	x86pte_t new, old, beside ALIGNED(8) = 0;
 
+	take(hat);
+	new = check_leaf(at.a, 0);
 	copy_on(hat);
-	old = x86pte_set(ht, ENTRY, new, &beside);
+	old = x86pte_set(at.ht, at.entry, new, &beside);
 	copy_off();
 	check_eq(old, 0, "result");
 	check_eq(beside, new, "the entry that the caller's pointer leads to");
-	check_eq(raw(ht, ENTRY), 0, "the entry of the table");
-	finish(ht, a, NULL);
+	want_entry(0, "which the caller's pointer did not lead to");
+	drop();
+}
+
+/* Between reading the old value and exchanging it, another CPU uses the page. */
+CHECK(set_race, "set-race", "x86pte_set", 1, 2, "set-new set-keeps set-flush", 0)
+{
+	x86pte_t new, old;
+
+	take(hat);
+	new = check_leaf(at.a, mmu.pt_nx);
+	put_raw(at.ht, at.entry, check_leaf(at.a, PT_WRITABLE));
+	copy_on(hat);
+	race_on();
+	old = x86pte_set(at.ht, at.entry, new, NULL);
+	copy_off();
+	if (race_happened()) {
+		check_eq(old, check_leaf(at.a, PT_WRITABLE | PT_REF | PT_MOD), "result: the value replaced, used at the last moment");
+		want_entry(new | PT_REF | PT_MOD, "the old one was used at the last moment");
+		want_flushes(hat, 1, "the old one was used at the last moment");
+	}
+	drop();
 }

@@ -12,8 +12,7 @@
 #include <check/trial.h>
 #include <hat/htable_impl.h>
 #include <sys/mutex.h>
-#include <sys/peek.h>
-#include <sys/thread.h>
+#include <sys/string.h>
 #include <vm/page.h>
 
 /** A table and the parent it is to get, both held by the check; `lock` is the table's. */
@@ -108,20 +107,47 @@ CHECK(link_slot, "link-slot", "link_ptp", 3, 4, NULL, 0)
 	}
 }
 
+/** The one link that is looked at while it is made. */
+static struct {
+	struct pair	*pair;
+	bool		written;
+	int32_t		valid;		/**< the parent's count when the link was about to be written */
+	x86pte_t	slot;		/**< the slot at the flush */
+} seen;
+
+static void
+see(const char *func, const uintptr_t *args)
+{
+	(void)args;
+	if (strcmp(func, "x86pte_cas") == 0 && !seen.written) {
+		seen.written = true;
+		seen.valid = seen.pair->parent->ht_valid_cnt;
+	} else if (strcmp(func, "hat_tlb_inval") == 0 && (seen.pair->parent->ht_flags & HTABLE_VLP)) {	/* read without a window */
+		seen.slot = raw_entry(seen.pair->parent, seen.pair->entry);
+	}
+}
+
+static void
+link_and_see(hat_t *hat, struct pair *p)
+{
+	seen.pair = p;
+	seen.written = false;
+	mutex_enter(p->lock);
+	copy_on(hat);
+	trial_on_call(see);
+	link_ptp(p->parent, p->new, p->new->ht_vaddr);
+	copy_off();
+}
+
 /* It must never say less than there is: whoever finds 0 frees the table. */
 CHECK(link_order, "link-order", "link_ptp", 3, 2, "link-slot", 0)
 {
 	struct pair p = make_pair(hat, check_va(0), 0);
-	const struct trial_call *c;
 
-	mutex_enter(p.lock);
-	copy_on(hat);
-	trial_watch(&p.parent->ht_valid_cnt);
-	link_ptp(p.parent, p.new, p.new->ht_vaddr);
-	copy_off();
-	c = trial_last("x86pte_cas");
-	if (c != NULL)
-		check_eq(c->tr_seen, p.valid + 1, "ht_valid_cnt of the parent when the link was about to be written");
+	link_and_see(hat, &p);
+	check_true(!seen.written || seen.valid == p.valid + 1,
+	    "ht_valid_cnt of the parent was %d when the link was about to be written, want %d: the count comes first", seen.valid,
+	    p.valid + 1);
 	finish(&p);
 }
 
@@ -190,22 +216,17 @@ CHECK(link_taken, "link-taken", "link_ptp", 3, 2, "link-slot", 0)
 CHECK(link_directory, "link-directory", "link_ptp", 3, 3, "link-slot", CK_BARE)
 {
 	struct pair p;
-	const struct trial_call *c;
 
 	if (!mmu.pae_hat || !trial_records("hat_tlb_inval"))
 		return;
 	make_vlp(hat);
 	p = make_pair(hat, (uintptr_t)check_random(VLP_NUM_PTES - 1) << LEVEL_SHIFT(VLP_LEVEL), VLP_LEVEL - 1);
-	mutex_enter(p.lock);
-	copy_on(hat);
-	trial_watch(&hat->hat_vlp_ptes[p.entry]);
-	link_ptp(p.parent, p.new, p.new->ht_vaddr);
-	copy_off();
+	link_and_see(hat, &p);
 	look_at_slots(&p);
 	check_eq(trial_calls("hat_tlb_inval", (uintptr_t)hat, TRIAL_ANY), 1, "flushes after a change of a directory pointer");
-	c = trial_last("hat_tlb_inval");
-	check_eq(c->tr_args[1], DEMAP_ALL_ADDR, "address passed to hat_tlb_inval: only a reload of everything reaches the pointers");
-	check_eq(c->tr_seen, (uint32_t)raw_entry(p.parent, p.entry), "the slot at the moment of the flush: the link comes first");
+	check_eq(trial_last("hat_tlb_inval")->tr_args[1], DEMAP_ALL_ADDR, "address passed to hat_tlb_inval: only a reload of everything reaches the pointers");
+	check_true(seen.slot == raw_entry(p.parent, p.entry), "slot %u was 0x%llx when the flush was asked for: the link comes first",
+	    p.entry, (unsigned long long)seen.slot);
 	finish(&p);
 }
 

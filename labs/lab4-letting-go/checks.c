@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /**
  * @file
- * @brief Checks of lab 4: holds given back, and what goes with the last one. Reference code: a student's copy is only what they act on.
+ * @brief Checks of lab 4: holds given back, and what goes with the last one. A student's copy is only what they act on.
  *
  * The parts that releasing is made of have their checks in checks_parts.c.
  */
@@ -27,12 +27,13 @@ want_there(hat_t *hat, const struct path *p, level_t l)
 {
 	htable_t *found = htable_lookup(hat, p->va, l);
 
-	check_true(found == p->ht[l], "the table of level %d over 0x%lx can no longer be found: it should have stayed", l, (ulong_t)p->va);
+	check_true(found == p->ht[l], "the table of level %d over 0x%lx can no longer be found: it should have stayed", l,
+	    (ulong_t)p->va);
 	htable_release(found);
 	if (l < TOP_LEVEL(hat))
 		check_true(path_slot(p, l) == MAKEPTP(p->ht[l]->ht_pfn, l),
-		    "the slot for 0x%lx in the table of level %d is 0x%llx, want the link 0x%llx to the table that stays", (ulong_t)p->va, l + 1,
-		    (unsigned long long)path_slot(p, l), (unsigned long long)MAKEPTP(p->ht[l]->ht_pfn, l));
+		    "the slot for 0x%lx in the table of level %d is 0x%llx, want the link 0x%llx to the table that stays",
+		    (ulong_t)p->va, l + 1, (unsigned long long)path_slot(p, l), (unsigned long long)MAKEPTP(p->ht[l]->ht_pfn, l));
 }
 
 static void
@@ -42,7 +43,8 @@ want_gone(hat_t *hat, const struct path *p, level_t l)
 
 	check_true(found == NULL, "the table of level %d over 0x%lx can still be found after its last hold was given back", l,
 	    (ulong_t)p->va);
-	check_true(path_slot(p, l) == 0, "the slot for 0x%lx in the table of level %d still holds 0x%llx after the table below it has gone",
+	check_true(path_slot(p, l) == 0,
+	    "the slot for 0x%lx in the table of level %d still holds 0x%llx after the table below it has gone",
 	    (ulong_t)p->va, l + 1, (unsigned long long)path_slot(p, l));
 }
 
@@ -172,7 +174,10 @@ CHECK(release_freeing, "release-freeing", "htable_release", 4, 2, "release-hold"
 	want_counts(&path, 0, -1, 0);
 }
 
-/* Shows another table's frame, at a level where a table of its own would stay. Its source counts as full, so that it may be shared. */
+/*
+ * Shows another table's frame, at a level where a table of its own would stay. Its source counts an entry more than it has, or it
+ * could not be shared.
+ */
 CHECK(release_shared, "release-shared", "htable_release", 4, 3, "release-last", 0)
 {
 	level_t level = MIN(mmu.max_page_level, TOP_LEVEL(hat) - 1);
@@ -193,7 +198,8 @@ CHECK(release_shared, "release-shared", "htable_release", 4, 3, "release-last", 
 	before = tally_now();
 	release(hat, ht);
 	want_gone(hat, &path, level);
-	check_true(source->ht_busy == other.busy[level] - 1, "ht_busy of the table whose frame was shared is %d, want %d: its sharer has gone",
+	check_true(source->ht_busy == other.busy[level] - 1,
+	    "ht_busy of the table whose frame was shared is %d, want %d: its sharer has gone",
 	    source->ht_busy, other.busy[level] - 1);
 	want_given_up(&before, 0, 1);
 	check_true(hatstat.hs_htable_unshared == unshared + 1, "hs_htable_unshared has grown by %lu, want 1",

@@ -45,7 +45,8 @@ CHECK(unlink_slot, "unlink-slot", "unlink_ptp", 4, 3, NULL, 0)
 	check_true(path_slot(&path, 0) == 0, "the parent's slot %u still holds 0x%llx", htable_va2entry(path.va, up),
 	    (unsigned long long)path_slot(&path, 0));
 	check_eq(path_slot(&other, 0), MAKEPTP(beside->ht_pfn, 0), "the slot beside it");
-	check_true(up->ht_valid_cnt == path.valid[1] - 1, "the parent's ht_valid_cnt is %d, want %d", up->ht_valid_cnt, path.valid[1] - 1);
+	check_true(up->ht_valid_cnt == path.valid[1] - 1, "the parent's ht_valid_cnt is %d, want %d", up->ht_valid_cnt,
+	    path.valid[1] - 1);
 	check_true(ht->ht_valid_cnt == 0, "ht_valid_cnt of the table that was unlinked is %d, want 0", ht->ht_valid_cnt);
 	check_true(up->ht_busy == path.busy[1] && ht->ht_busy == path.busy[0],
 	    "holds have changed: parent %d, want %d; table %d, want %d", up->ht_busy, path.busy[1], ht->ht_busy, path.busy[0]);
@@ -122,8 +123,8 @@ CHECK(unlink_directory, "unlink-directory", "unlink_ptp", 4, 3, "unlink-slot", C
 }
 
 /*
- * By behaviour: what was mapped below the link must be out of reach at once. The table has one leaf, at its very start, that no count
- * knows of; a large one, so that the link may be a directory pointer, which this CPU keeps until CR3 is loaded.
+ * By behaviour: what was mapped below the link must be out of reach at once. The table has one leaf, at its very start, that no
+ * count knows of; a large one, so that the link may be a directory pointer, which this CPU keeps until CR3 is loaded.
  */
 CHECK(unlink_stale, "unlink-stale", "unlink_ptp", 4, 2, "unlink-flush unlink-directory", 0)
 {
@@ -182,7 +183,8 @@ CHECK(unlink_bad, "unlink-bad-link", "unlink_ptp", 4, 2, "unlink-flush", 0)
 	copy_off();
 	check_true(panicked, "no panic although the slot held 0x%llx, not our link 0x%llx", (unsigned long long)bad,
 	    (unsigned long long)good);
-	check_true(contains(text, bad) && contains(text, good), "the panic does not tell what was found, 0x%llx, and expected, 0x%llx: \"%s\"",
+	check_true(contains(text, bad) && contains(text, good),
+	    "the panic does not tell what was found, 0x%llx, and expected, 0x%llx: \"%s\"",
 	    (unsigned long long)bad, (unsigned long long)good, text);
 	put_raw(ht->ht_parent, slot, good);
 	htable_release(ht);

@@ -476,8 +476,8 @@ walk_kernel(ulong_t *count, uint_t most)
 }
 
 /*
- * The kernel's own address space, up to the end of memory, where addresses wrap. Walking changes nothing, so for once a copy works on it: last of
- * all, after all others have passed.
+ * The kernel's own address space, up to the end of memory, where addresses wrap. Walking changes nothing, so for once a copy
+ * works on it: last of all, after all others have passed.
  */
 CHECK(walk_wraps, "walk-kernel", "htable_walk", 5, 2, "walk-order walk-holds walk-range walk-large", 0)
 {

@@ -361,13 +361,16 @@ CHECK(fallback_bare, "fallback-bare", "htable_alloc_fallback", 7, 2, "fallback-f
 	give_one_back(ht);
 }
 
-/** There is memory again, after a while. */
+/** There is memory again, after a while; and if that is no help, there is a table to steal, so that everybody comes to an end. */
 static struct {
 	ulong_t		throttle;
-	volatile bool	enough;
+	hat_t		*rich;
+	page_t		*pp;
+	volatile bool	enough, too_late;
 } relief;
 
 #define SHORT	10	/* ticks without memory */
+#define LATE	30	/* ticks with memory that is not used */
 
 static void
 free_memory_later(void)
@@ -376,6 +379,12 @@ free_memory_later(void)
 		thread_delay(1);
 	relief.enough = true;
 	throttlefree = relief.throttle;
+	for (uint64_t i = 0; i < LATE && !other_stopped(); i++)
+		thread_delay(1);
+	if (!other_stopped()) {
+		relief.too_late = true;
+		map(relief.rich, VA, 1, relief.pp);
+	}
 }
 
 static long
@@ -388,30 +397,38 @@ objects(void)
 /* Nothing to be had and nothing to be stolen: there will be memory again, and until then others need the CPU. */
 CHECK(fallback_waits, "fallback-waits", "htable_alloc_fallback", 7, 3, "fallback-frame", 0)
 {
+	bool enough, too_late;
 	uint_t attempts;
 	htable_t *ht;
 	long had;
 
+	relief.rich = check_hat();
+	relief.pp = check_page();
 	lab7_start();
 	htable_purge_hat(hat);
 	htable_keep_none(NULL);
 	(void)give_back(htable_steal(1000));
 	had = objects();
 	relief.throttle = throttlefree;
-	relief.enough = false;
+	relief.enough = relief.too_late = false;
 	throttlefree = physmem;
 	other_start(free_memory_later);
 	copy_on(hat);
 	ht = htable_alloc_fallback(hat, false);
 	copy_off();
 	attempts = trial_calls("htable_steal", TRIAL_ANY, TRIAL_ANY) + trial_calls_lost();
-	check_true(ht != NULL, "no table, instead of a later one: nobody knows what to do then");
-	check_true(relief.enough, "a frame, although there was no memory");
+	enough = relief.enough;
+	too_late = relief.too_late;
 	other_join();
+	check_true(ht != NULL, "no table, instead of a later one: nobody knows what to do then");
+	check_true(enough, "a frame, although there was no memory");
+	check_true(!too_late, "there has been memory again for %u ticks, and it came back only with a stolen table", LATE);
 	look_at_object(ht);
 	check_true(attempts <= 4 * SHORT, "%u attempts in %u ticks: nobody else could use the CPU meanwhile", attempts, SHORT);
 	give_one_back(ht);
 	check_eq(objects(), had, "objects taken from the cache, after the only one that was wanted has been given back");
+	unmap(relief.rich);
+	page_free(relief.pp, 0);
 }
 
 CHECK(fallback_reaps, "fallback-reaps", "htable_alloc_fallback", 7, 1, "fallback-frame", 0)
@@ -478,6 +495,34 @@ reap_amount(void)
 	return ((uint_t)MAX(10ul, MIN(physmem / 20, (ulong_t)active_ptables / 20)));
 }
 
+static uint32_t pretended;	/* so many tables more than there are */
+
+static void
+pretend(uint32_t tables)
+{
+	uint32_t more = tables - (active_ptables - pretended);
+
+	active_ptables += more - pretended;
+	pretended = more;
+}
+
+static void
+reaper_end(void)
+{
+	active_ptables -= pretended;
+	pretended = 0;
+	lab7_end();
+}
+
+/** As if there were not many tables: what others have left behind must not make a reap larger. */
+static void
+reaper_start(void)
+{
+	lab7_start();
+	check_finally(reaper_end);
+	pretend(100);
+}
+
 /* More cached tables than a reap takes, and a live one that must stay. */
 static hat_t *
 make_reapable(hat_t *hat, page_t *pp)
@@ -505,7 +550,7 @@ CHECK(reaper_amount, "reaper-amount", "htable_reap", 7, 2, NULL, 0)
 	page_t *pp = check_page();
 	hat_t *rich = make_reapable(hat, pp);
 
-	lab7_start();
+	reaper_start();
 	check_eq(reap(hat, rich), reap_amount(), "tables taken from 40 cached ones");
 	check_eq(linked(hat, 0, 5), 1, "live tables");
 	unmap(hat);
@@ -515,24 +560,20 @@ CHECK(reaper_amount, "reaper-amount", "htable_reap", 7, 2, NULL, 0)
 /* Pretend that there are many tables: a twentieth of them; then that there is little memory: a twentieth of it. */
 CHECK(reaper_formula, "reaper-formula", "htable_reap", 7, 1, "reaper-amount", 0)
 {
-	const uint32_t more = 20 * 14 + (uint32_t)check_random(60);
+	const uint32_t many = 20 * 14 + (uint32_t)check_random(60);
 	page_t *pp = check_page();
 	hat_t *rich = make_reapable(hat, pp);
 	uint_t want, have;
 
-	lab7_start();
-	check_true(active_ptables < 300, "%u tables already", active_ptables);
+	reaper_start();
 	for (int turn = 0; turn < 2; turn++) {
-		active_ptables += more;
+		pretend(many);
 		if (turn == 1)
 			physmem = 20 * 12 + 3;
 		want = reap_amount();
 		have = reap(hat, rich);
-		active_ptables -= more;
-		check_true(have == want, "%u tables taken, want %u: there are %u, and %lu pages of memory", have, want,
-		    active_ptables + more + have, physmem);
-		if (turn == 0)
-			make_cached(rich, PLENTY);
+		check_true(have == want, "%u tables taken, want %u: there were %u, and %lu pages of memory", have, want, many, physmem);
+		make_cached(rich, PLENTY);
 	}
 	unmap(hat);
 	page_free(pp, 0);
@@ -545,7 +586,7 @@ CHECK(reaper_frees, "reaper-frees", "htable_reap", 7, 2, "reaper-amount", 0)
 	hat_t *rich = make_reapable(hat, pp);
 	uint_t want;
 
-	lab7_start();
+	reaper_start();
 	want = reap_amount();
 	htable_reserve_amount = htable_reserve_cnt + 2 * want;	/* objects go there: nothing but frames changes freemem */
 	note_counts();
@@ -564,7 +605,7 @@ CHECK(reaper_counts, "reaper-counts", "htable_reap", 7, 1, "reaper-amount", 0)
 	hat_t *rich = make_reapable(hat, pp);
 	uint_t n;
 
-	lab7_start();
+	reaper_start();
 	n = reap(hat, rich);
 	check_eq(hatstat.hs_reap_attempts - attempts, 1, "hs_reap_attempts, how many more after one reap");
 	check_eq(hatstat.hs_reaped - reaped, n, "hs_reaped, how many more after a reap");
@@ -577,7 +618,7 @@ CHECK(reaper_early, "reaper-early", "htable_reap", 7, 1, NULL, 0)
 	page_t *pp = check_page();
 	hat_t *rich = make_reapable(hat, pp);
 
-	lab7_start();
+	reaper_start();
 	can_steal_post_boot = 0;
 	check_eq(reap(hat, rich), 0, "tables taken although stealing is not possible yet");
 	unmap(hat);
@@ -586,15 +627,14 @@ CHECK(reaper_early, "reaper-early", "htable_reap", 7, 1, NULL, 0)
 
 #define SURPLUS	6u
 
+/* Nothing to reap, and still something to give back. */
 CHECK(reaper_reserve, "reaper-reserve", "htable_reap", 7, 1, "reaper-amount", 0)
 {
-	page_t *pp = check_page();
-	hat_t *rich = make_reapable(hat, pp);
-
-	lab7_start();
+	reaper_start();
+	(void)give_back(htable_steal(1000));
 	htable_reserve_amount = htable_reserve_cnt > SURPLUS ? htable_reserve_cnt - SURPLUS : 0;
-	(void)reap(hat, rich);
+	copy_on(hat);
+	htable_reap(NULL);
+	copy_off();
 	check_eq(htable_reserve_cnt, htable_reserve_amount, "objects left in the reserve");
-	unmap(hat);
-	page_free(pp, 0);
 }

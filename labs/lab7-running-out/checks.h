@@ -13,7 +13,7 @@
 #define VA	((uintptr_t)0x40000000)
 #define RW	(PROT_READ | PROT_WRITE | PROT_USER)
 
-/** Remember the globals that these checks change; they are as now again when the check is over, and so is other_start()'s thread. */
+/** Remember the globals that these checks change: they are as now again when the check is over, and the other thread has ended. */
 void lab7_start(void);
 /** What happens then, for a check that has something of its own to put back. */
 void lab7_end(void);

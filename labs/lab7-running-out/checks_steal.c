@@ -76,11 +76,11 @@ CHECK(theft_cached, "theft-cached", "htable_steal", 7, 3, NULL, 0)
 	lab7_start();
 	map(hat, VA, 1, pp);
 	make_cached(one, 3);
-	make_cached(two, 1);
+	make_cached(two, 2);
 	had = cached(one) + cached(two);
-	take(hat, 2);
-	check_eq(cached(one) + cached(two), had - 2, "cached tables left, after 2 were stolen");
-	take(hat, had - 2);
+	take(hat, 1);
+	check_eq(cached(one) + cached(two), had - 1, "cached tables left, after one was stolen");
+	take(hat, had - 1);
 	check_eq(cached(one) + cached(two), 0, "cached tables left, after as many were stolen as there were");
 	check_eq(linked(hat, 0, 1), 1, "live tables, while there were cached ones to take");
 	unmap(hat);
@@ -111,12 +111,33 @@ CHECK(theft_empty, "theft-empty", "htable_steal", 7, 2, "theft-cached", 0)
 
 /* ------------------------------------------------------------------ a live one */
 
+/* A table that somebody holds keeps those above it from becoming empty, and from going with a flush of their own. */
+static void
+anchor(hat_t *hat, uintptr_t va, page_t *pp)
+{
+	map(hat, va, 1, pp);
+	(void)htable_lookup(hat, va, 0);
+}
+
+static void
+unanchor(hat_t *hat, uintptr_t va)
+{
+	htable_t *ht = htable_lookup(hat, va, 0);
+
+	htable_release(ht);
+	htable_release(ht);
+	hat_unload(hat, va, PAGESIZE, HAT_UNLOAD);
+}
+
+#define ANCHOR	(VA + 40 * LEVEL_SIZE(1))	/* beside tables from VA on */
+#define BESIDE(va)	((va) ^ LEVEL_SIZE(1))
+
 #define NPAGES	5
 
-/* All that a theft must undo, and nothing else: a neighbour with a locked mapping stays, and the parent of both. */
+/* All that a theft must undo, and nothing else: a neighbour that somebody holds stays, and the parent of both. */
 CHECK(theft_live, "theft-live", "htable_steal", 7, 4, "theft-cached", 0)
 {
-	uintptr_t va = check_va(1), locked = va ^ LEVEL_SIZE(1);
+	uintptr_t va = check_va(1), held = BESIDE(va);
 	page_t *pp = check_page(), *other = check_page();
 	htable_t *victim, *parent, *loot;
 	uint_t slot;
@@ -124,16 +145,16 @@ CHECK(theft_live, "theft-live", "htable_steal", 7, 4, "theft-cached", 0)
 
 	lab7_start();
 	map(hat, va, NPAGES, pp);
-	hat_memload(hat, locked, other, RW, HAT_LOAD_LOCK);
+	anchor(hat, held, other);
 	victim = htable_lookup(hat, va, 0);
 	parent = victim->ht_parent;
 	htable_release(victim);
 	slot = htable_va2entry(va, parent);
 	busy = parent->ht_busy;
-	expect_leaf(locked, 0, hat_leaf(hat, locked));
+	expect_leaf(held, 0, hat_leaf(hat, held));
 	loot = steal(hat, 1);
 	check_true(look_at_loot(loot, 1) == 1, "no table was stolen, although one with %d entries is there for the taking", NPAGES);
-	check_true(loot == victim, "the table with the locked mapping was stolen");
+	check_true(loot == victim, "the table that somebody holds was stolen");
 	check_true(raw_entry(parent, slot) == 0, "slot %u of the parent is still 0x%llx", slot,
 	    (unsigned long long)raw_entry(parent, slot));
 	check_eq(parent->ht_valid_cnt, 1, "ht_valid_cnt of the parent, which has one child left");
@@ -143,24 +164,9 @@ CHECK(theft_live, "theft-live", "htable_steal", 7, 4, "theft-cached", 0)
 	check_eq(hment_mapcnt(pp), 0, "mappings that the stolen table's page still knows of");
 	check_outside(hat);
 	(void)give_back(loot);
-	hat_unload(hat, locked, PAGESIZE, HAT_UNLOAD_UNLOCK);
+	unanchor(hat, held);
 	page_free(pp, 0);
 	page_free(other, 0);
-}
-
-#define ANCHOR	(VA + 40 * LEVEL_SIZE(1))	/* a locked mapping there keeps the tables above it from becoming empty */
-
-static void
-anchor(hat_t *hat, page_t *pp)
-{
-	hat_memload(hat, ANCHOR, pp, RW, HAT_LOAD_LOCK);
-}
-
-static void
-unmap_all(hat_t *hat)
-{
-	hat_unload(hat, ANCHOR, PAGESIZE, HAT_UNLOAD_UNLOCK);
-	unmap(hat);
 }
 
 /* Entries of the lowest table over an address; 0 without one. */
@@ -184,7 +190,7 @@ CHECK(theft_order, "theft-order", "htable_steal", 7, 3, "theft-live", 0)
 	lab7_start();
 	for (uint_t i = 0; i < 3; i++) {
 		map(hats[i], VA, n[i], pp);
-		anchor(hats[i], pp);
+		anchor(hats[i], ANCHOR, pp);
 	}
 	for (uint_t i = 0; i < 3; i++) {
 		take(hat, 1);
@@ -193,8 +199,10 @@ CHECK(theft_order, "theft-order", "htable_steal", 7, 3, "theft-live", 0)
 			    "theft %u: of tables with 2, %u and %u entries there are left: %d, %d, %d", i + 1, some, full,
 			    entries(hats[0], VA), entries(hats[1], VA), entries(hats[2], VA));
 	}
-	for (uint_t i = 0; i < 3; i++)
-		unmap_all(hats[i]);
+	for (uint_t i = 0; i < 3; i++) {
+		unanchor(hats[i], ANCHOR);
+		unmap(hats[i]);
+	}
 	page_free(pp, 0);
 }
 
@@ -205,14 +213,15 @@ CHECK(theft_passes, "theft-passes", "htable_steal", 7, 1, "theft-live", 0)
 	page_t *pp = check_page();
 
 	lab7_start();
-	anchor(hat, pp);
+	anchor(hat, ANCHOR, pp);
 	for (uint_t i = 0; i < 2; i++) {
 		map(hat, VA, mmu.ptes_per_table, pp);
 		htable_steal_passes = passes[i];
 		take(hat, 1);
 		check_eq(htable_steal_passes, want[i], "htable_steal_passes as corrected");
 	}
-	unmap_all(hat);
+	unanchor(hat, ANCHOR);
+	unmap(hat);
 	page_free(pp, 0);
 }
 
@@ -236,6 +245,8 @@ touch(uintptr_t va, bool write)
 	check_true(write ? poke((void *)va, &c, 1) : reach(va), "0x%lx is mapped and cannot be reached", (ulong_t)va);
 }
 
+#define NSTALE	16	/* few, so that all is done before the next tick: a switch to another thread would empty the TLB */
+
 /* By behaviour: the TLB has all of it. */
 CHECK(theft_stale, "theft-stale", "htable_steal", 7, 3, "theft-live", 0)
 {
@@ -245,18 +256,21 @@ CHECK(theft_stale, "theft-stale", "htable_steal", 7, 3, "theft-live", 0)
 	htable_t *loot;
 
 	lab7_start();
-	map(hat, va, TOUCHED, pp);
+	map(hat, va, NSTALE, pp);
+	anchor(hat, BESIDE(va), pp);
 	hat_setup(hat);
-	for (uint_t i = 0; i < TOUCHED; i++)
-		touch(va + i * PAGESIZE, i % 8 == 0);
+	thread_delay(1);
+	for (uint_t i = 0; i < NSTALE; i++)
+		touch(va + i * PAGESIZE, i % 4 == 0);
 	loot = steal(hat, 1);
-	for (uint_t i = 0; i < TOUCHED; i++)
+	for (uint_t i = 0; i < NSTALE; i++)
 		still += reach(va + i * PAGESIZE);
 	hat_setup(NULL);
 	check_eq(look_at_loot(loot, 1), 1, "tables stolen");
 	check_true(still == 0, "%u of %u pages can still be reached through the table that was stolen: their translations were not "
-	    "flushed", still, TOUCHED);
+	    "flushed", still, NSTALE);
 	(void)give_back(loot);
+	unanchor(hat, BESIDE(va));
 	page_free(pp, 0);
 }
 
@@ -293,6 +307,7 @@ CHECK(theft_flushes, "theft-flushes", "htable_steal", 7, 3, "theft-live", 0)
 
 	lab7_start();
 	map(hat, va, mmu.ptes_per_table, pp);
+	anchor(hat, BESIDE(va), pp);
 	hat_setup(hat);
 	for (uint_t i = 0; i < TOUCHED; i++)
 		touch(va + i * PAGESIZE, false);
@@ -303,6 +318,7 @@ CHECK(theft_flushes, "theft-flushes", "htable_steal", 7, 3, "theft-live", 0)
 	check_true(!trial_records("hat_tlb_inval") || (flushes >= 1 && flushes <= 2),
 	    "%u flushes for one table of %u pages in use: want 1, or 2 with that of the link", flushes, mmu.ptes_per_table);
 	(void)give_back(loot);
+	unanchor(hat, BESIDE(va));
 	page_free(pp, 0);
 }
 
@@ -372,7 +388,7 @@ CHECK(theft_spread, "theft-spread", "htable_steal", 7, 3, "theft-live", 0)
 	for (uint_t i = 0; i < NSPACES; i++) {
 		for (uint_t t = 0; t < NTABLES; t++)
 			map(hats[i], VA + t * LEVEL_SIZE(1), 2, pp);
-		anchor(hats[i], pp);
+		anchor(hats[i], ANCHOR, pp);
 	}
 	for (uint_t turn = 1; turn <= 3; turn++) {
 		if (turn < 3)
@@ -385,8 +401,10 @@ CHECK(theft_spread, "theft-spread", "htable_steal", 7, 3, "theft-live", 0)
 			    "and should have %u like the others", turn, turn < 3 ? "one by one" : "all at once", i + 1, NSPACES,
 			    linked(hats[i], 0, 2), NTABLES - turn);
 	}
-	for (uint_t i = 0; i < NSPACES; i++)
-		unmap_all(hats[i]);
+	for (uint_t i = 0; i < NSPACES; i++) {
+		unanchor(hats[i], ANCHOR);
+		unmap(hats[i]);
+	}
 	page_free(pp, 0);
 }
 

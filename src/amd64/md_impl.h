@@ -84,6 +84,11 @@ static inline uintptr_t tf_sp(const struct trapframe *tf) { return (tf->tf_rsp);
 static inline uintptr_t tf_fp(const struct trapframe *tf) { return (tf->tf_rbp); }
 static inline bool tf_user(const struct trapframe *tf) { return ((tf->tf_cs & RPL_USER) != 0); }
 static inline bool tf_intr(const struct trapframe *tf) { return ((tf->tf_rflags & 0x200) != 0); }
+static inline void
+tf_set_step(struct trapframe *tf, bool on)
+{
+	tf->tf_rflags = on ? tf->tf_rflags | 0x100 : tf->tf_rflags & ~(ulong_t)0x100;
+}
 static inline void tf_set_pc(struct trapframe *tf, uintptr_t pc) { tf->tf_rip = pc; }
 
 /** The trapframe that trap() was given, from trap()'s own frame pointer: it lies above the return address. */

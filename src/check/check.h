@@ -64,8 +64,8 @@ uint64_t check_random(uint64_t n);
  */
 bool check_panics(void (*fn)(void *), void *arg, char *text, size_t size);
 /**
- * One more address space, as long as the check lasts. It goes as the scratch hat does: the check unmaps what it has mapped, and what
- * a check that failed leaves in it is given up. At most CHECK_NHATS.
+ * One more address space, as long as the check lasts. It goes as the scratch hat does: the check unmaps what it has mapped, and
+ * what a check that failed leaves in it is given up. At most CHECK_NHATS.
  */
 hat_t *check_hat(void);
 /**

@@ -32,7 +32,7 @@ extern const struct check __start_checks[], __stop_checks[];
 
 static char checks_wanted[256] FRAMEWORK;
 static char copy_wanted[32] FRAMEWORK = "mine";
-static char results_word[CHECK_MAX + 1] FRAMEWORK;
+static char results_word[400] FRAMEWORK;	/* the command line has room for no more */
 static uint64_t together_wanted FRAMEWORK;
 TUNABLE_STRING(checks_wanted, "checks", "NAME[,NAME...], labN or all: run these checks");
 TUNABLE_STRING(copy_wanted, "copy", "which copy of a unit checks use (default mine); all: each one in the image");
@@ -45,12 +45,29 @@ TUNABLE_NUMBER(judge_each, "judge_each", "0: judge what is global once after the
 static uint_t nok, nwrong, ntodo;
 
 static struct {
-	const char	*results[CHECK_MAX];	/* with the copy being checked, by place in the table; NULL: has not run */
+	uint8_t		results[CHECK_MAX];	/* with the copy being checked, by place in the table; what evidence_end() gets, plus 1; 0: has not run */
 	struct check_run runs[RUNS_MAX];
 	uint_t		nruns;			/* given away for ever */
 	bool		together;		/* all units at once, now */
 } framework FRAMEWORK;
-#define results		framework.results
+
+static const char *const result_names[] = { NULL, "ok", "wrong", "todo" };
+
+static const char *
+result_of(const struct check *c)
+{
+	return (result_names[framework.results[c - __start_checks]]);
+}
+
+static void
+keep_result(const struct check *c, const char *result)
+{
+	uint8_t n = 0;
+
+	while (n < NELEM(result_names) - 1 && (result_names[n] == NULL || strcmp(result_names[n], result) != 0))
+		n++;
+	framework.results[c - __start_checks] = n;
+}
 
 /* ------------------------------------------------------------------ words */
 
@@ -358,7 +375,7 @@ unsound(const struct check_run *r, const char *why)
 {
 	print_result(r);
 	printf("hatlab: the kernel itself is no longer sound: %s\n", why);
-	evidence_end(r->cr_check, 1);
+	evidence_end(r->cr_check, 1);	/* wrong */
 	run_done("fail");
 }
 
@@ -379,8 +396,8 @@ wait_for(kthread_t *t, struct check_run *r)
 		return (true);
 	}
 	trial_end();
-	finally(r);
 	say_asleep(t, r);
+	finally(r);
 	if (holds_foreign_lock(t, r->cr_hat))
 		unsound(r, "the check sleeps and holds a lock of the kernel");
 	return (false);
@@ -426,12 +443,6 @@ print_result(const struct check_run *r)
 	    r->cr_text[0] != '\0' ? ": " : "", r->cr_text);
 }
 
-static ulong_t
-result_number(const char *result)
-{
-	return (strcmp(result, "ok") == 0 ? 0 : strcmp(result, "wrong") == 0 ? 1 : 2);
-}
-
 static void
 run_one(const struct check *c, const char *copy)
 {
@@ -455,8 +466,8 @@ run_one(const struct check *c, const char *copy)
 		give_up_hat(r);
 	check_current = NULL;
 	print_result(r);
-	results[c - __start_checks] = r->cr_result;
-	evidence_end(c, result_number(r->cr_result));
+	keep_result(c, r->cr_result);
+	evidence_end(c, (ulong_t)framework.results[c - __start_checks] - 1);
 	if (t != NULL && ++framework.nruns == RUNS_MAX)
 		unsound(r, "too many checks are asleep for ever");
 }
@@ -479,7 +490,7 @@ missing_need(const struct check *c)
 
 	while (p != NULL && (n = next_word(&p, &word, ' ')) > 0)
 		for (const struct check *o = __start_checks; o < __stop_checks; o++) {
-			const char *result = results[o - __start_checks];
+			const char *result = result_of(o);
 
 			if (is_word(word, n, o->ck_name) && result != NULL && strcmp(result, "ok") != 0)
 				return (o);
@@ -495,8 +506,8 @@ skip(const struct check *c, const char *copy, const struct check *need)
 	char text[96];
 
 	snprintf(text, sizeof (text), "not run: %s must pass first", need->ck_name);
-	set_result(&r, results[need - __start_checks], "-", text);
-	results[c - __start_checks] = r.cr_result;
+	set_result(&r, result_of(need), "-", text);
+	keep_result(c, r.cr_result);
 	print_begin(&r);
 	print_result(&r);
 }
@@ -546,7 +557,7 @@ run_with(const char *wanted, bool only_units_with_it)
 	const char *copy;
 
 	for (const struct check *c = NULL; (c = next_in_order(c)) != NULL; )
-		if (is_wanted(c) && results[c - __start_checks] == NULL && (copy = copy_for(c, wanted, only_units_with_it)) != NULL)
+		if (is_wanted(c) && result_of(c) == NULL && (copy = copy_for(c, wanted, only_units_with_it)) != NULL)
 			run_or_skip(c, copy);
 }
 
@@ -556,14 +567,14 @@ know_results(void)
 {
 	for (const char *p = results_word; *p != '\0'; p++)
 		if (p - results_word < __stop_checks - __start_checks)
-			results[p - results_word] = *p == 'o' ? "ok" : *p == 'w' ? "wrong" : *p == 't' ? "todo" : NULL;
+			framework.results[p - results_word] = *p == 'o' ? 1 : *p == 'w' ? 2 : *p == 't' ? 3 : 0;
 }
 
 static bool
 all_ok(void)
 {
 	for (const struct check *c = __start_checks; c < __stop_checks; c++)
-		if (results[c - __start_checks] != NULL && strcmp(results[c - __start_checks], "ok") != 0)
+		if (result_of(c) != NULL && strcmp(result_of(c), "ok") != 0)
 			return (false);
 	return (true);
 }
@@ -574,7 +585,7 @@ run_together(const char *wanted)
 {
 	const char *copy;
 
-	memset(results, 0, sizeof (results));
+	memset(framework.results, 0, sizeof (framework.results));
 	framework.together = true;
 	for (const struct check *c = NULL; (c = next_in_order(c)) != NULL && all_ok(); )
 		if (is_wanted(c) && (copy = copy_for(c, wanted, true)) != NULL)
@@ -598,7 +609,7 @@ run_checks(void)
 	} else {
 		run_with("ref", false);
 		for (uint_t i = 0; (name = trial_copy_name(i)) != NULL; i++) {
-			memset(results, 0, sizeof (results));
+			memset(framework.results, 0, sizeof (framework.results));
 			run_with(name, true);
 		}
 	}

@@ -29,10 +29,14 @@ static struct {
 	volatile bool	on;
 	hat_t		*hat;
 	struct kthread	*thread;
-	const volatile uint32_t *word;	/**< recorded with each call; NULL: none */
 	uint8_t		copy[TRIAL_MAXFUNCS];	/**< per function: index of the copy to use */
-	void		(*on_call)(const char *func, const uintptr_t *args);	/**< or NULL */
 } trial FRAMEWORK;
+
+/** What a check has asked for while the trial goes on; like the calls themselves not among what may not change meanwhile. */
+static struct {
+	void		(*on_call)(const char *func, const uintptr_t *args);	/**< or NULL */
+	bool		telling;	/**< what the check itself calls meanwhile is not told */
+} watch;
 
 /** What `select=` asks for, per function. */
 static uint8_t boot_copy[TRIAL_MAXFUNCS] FRAMEWORK;
@@ -129,8 +133,6 @@ remember(uint_t index, uint8_t copy, const uintptr_t *args)
 	c->tr_func = index;
 	c->tr_copy = copy;
 	c->tr_thread = curthread;
-	c->tr_nlocks = (uint8_t)curthread->t_nlocks;
-	c->tr_seen = trial.word != NULL ? *trial.word : 0;
 	for (uint_t i = 0; i < TRIAL_NARGS; i++)
 		c->tr_args[i] = args[i];
 }
@@ -157,17 +159,14 @@ for_our_hat(const struct trial_func *f, const uintptr_t *args)
 	return (peek(&((htable_t *)arg)->ht_hat, &hat, sizeof (hat)) && hat == trial.hat);
 }
 
-/* What the check calls itself meanwhile is not told. */
 static void
 tell_check(const char *func, const uintptr_t *args)
 {
-	void (*fn)(const char *, const uintptr_t *) = trial.on_call;
-
-	if (fn == NULL)
+	if (watch.on_call == NULL || watch.telling)
 		return;
-	trial.on_call = NULL;
-	fn(func, args);
-	trial.on_call = fn;
+	watch.telling = true;
+	watch.on_call(func, args);
+	watch.telling = false;
 }
 
 void *
@@ -203,9 +202,8 @@ trial_begin(hat_t *hat, const char *unit, const char *copy)
 	memset(trial.copy, 0, sizeof (trial.copy));
 	n = choose(trial.copy, unit, copy);
 	trial.hat = hat;
-	trial.word = NULL;
 	trial.thread = curthread;
-	trial.on_call = NULL;
+	watch.on_call = NULL;
 	trial_forget();
 	membar();
 	trial.on = true;
@@ -266,25 +264,35 @@ trial_copy_name(uint_t want)
 	return (NULL);
 }
 
+/* Number of a function, or trial_nfuncs. */
+static uint_t
+func_index(const char *func)
+{
+	uint_t i = 0;
+
+	while (i < trial_nfuncs && strcmp(trial_funcs[i].tf_name, func) != 0)
+		i++;
+	return (i);
+}
+
 bool
 trial_records(const char *func)
 {
-	for (uint_t i = 0; i < trial_nfuncs; i++)
-		if (strcmp(trial_funcs[i].tf_name, func) == 0)
-			return (true);
-	return (false);
+	return (func_index(func) < trial_nfuncs);
+}
+
+void *
+trial_function(const char *func, const uintptr_t *args)
+{
+	uint_t i = func_index(func);
+
+	return (i < trial_nfuncs ? trial_select(i, args) : NULL);
 }
 
 void
 trial_forget(void)
 {
 	ncalls = 0;
-}
-
-void
-trial_watch(const volatile void *word)
-{
-	trial.word = word;
 }
 
 static bool
@@ -320,7 +328,7 @@ trial_last(const char *func)
 void
 trial_on_call(void (*fn)(const char *func, const uintptr_t *args))
 {
-	trial.on_call = fn;
+	watch.on_call = fn;
 }
 
 uint_t

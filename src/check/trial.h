@@ -61,8 +61,6 @@ void *trial_select(uint_t index, const uintptr_t *args);
 struct trial_call {
 	uint16_t	tr_func;	/**< index into trial_funcs */
 	uint16_t	tr_copy;	/**< index into its copies */
-	uint8_t		tr_nlocks;	/**< mutexes that the caller held */
-	uint32_t	tr_seen;	/**< what trial_watch()'s word held when the call was made */
 	void		*tr_thread;
 	uintptr_t	tr_args[TRIAL_NARGS];	/**< first words of its arguments, whether it has that many or not */
 };
@@ -71,17 +69,17 @@ struct trial_call {
 bool trial_records(const char *func);
 /** Forget recorded calls. trial_begin() does it too. */
 void trial_forget(void);
-/** From here on each record says what this word held when the call was made: how a check sees what was done before what. trial_begin() ends it. */
-void trial_watch(const volatile void *word);
 /** How often was `func` called with these first arguments since? TRIAL_ANY matches everything. Newest 256 calls only. */
 uint_t trial_calls(const char *func, uintptr_t a0, uintptr_t a1);
 /** The newest recorded call of func, or NULL. */
 const struct trial_call *trial_last(const char *func);
 /**
- * Call fn for each call that is recorded, just before it is made, until the trial ends: so that a check sees what had been done by then, and
- * which locks are held. fn may be called in any state (interrupts off, a window in use): it looks, and takes no lock.
+ * Call fn for each call that is recorded, just before it is made, until the trial ends: so that a check sees what had been done by
+ * then, and which locks are held. fn may be called in any state (interrupts off, a window in use): it looks, and takes no lock.
  */
 void trial_on_call(void (*fn)(const char *func, const uintptr_t *args));
+/** What a call of func with these arguments would run now; NULL: it is not behind a jump. */
+void *trial_function(const char *func, const uintptr_t *args);
 /** Calls that no longer fit the record: 0, or the counts above are too low. */
 uint_t trial_calls_lost(void);
 

@@ -37,8 +37,8 @@ paddr_t dump_root(hat_t *hat);
 void dump_hat_flags(const hat_t *hat, char *buf, size_t size);
 
 /**
- * For checks: told of every hat begun ('b'), table shown ('t') and hat ended ('e') instead of what would be printed. NULL: print. A check that
- * ends, however it does, ends this.
+ * For checks: told of every hat begun ('b'), table shown ('t') and hat ended ('e') instead of what would be printed. NULL: print.
+ * A check that ends, however it does, ends this.
  */
 extern void (*dump_listener)(char what, hat_t *hat, htable_t *ht);
 

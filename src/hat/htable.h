@@ -315,7 +315,13 @@ void htable_attach(hat_t *hat, uintptr_t base, level_t level, htable_t *parent, 
 
 /* ------------------------------------------------------------------ lab 7: running out */
 
-/** Reclaim callback of the htable cache: returns frames for good, cached tables first, then empty, then live ones. @lab{7} */
+/**
+ * Reclaim callback of the htable cache: steals a twentieth of all tables that there are (active_ptables), but not more than a twentieth
+ * of memory's pages (physmem), and in any case 10, as far as there are so many; their frames and objects go for good.
+ * Then trims both reserves (htable_adjust_reserve(), hment_adjust_reserve()). Does nothing while !can_steal_post_boot.
+ * Counts hs_reap_attempts, always, and hs_reaped, for each table.
+ * @lab{7}
+ */
 void htable_reap(void *arg);
 
 /**

@@ -130,15 +130,21 @@ void htable_object_put(htable_t *ht);
 
 /**
  * A frame for a page table: private, locked shared, reserved, contents arbitrary; PFN_INVALID when memory is short
- * (freemem at throttlefree or below, unless the thread is T_NOMEMWAIT) or on injected failure. Never sleeps; no lock held.
+ * (taking it would leave throttlefree pages free, or fewer, unless the thread is T_NOMEMWAIT) or on injected failure (force_steal).
+ * Counts active_ptables and hs_ptable_allocs. Never sleeps; no lock held.
  * @inv{N13} @inv{F3}
  * @lab{7}
  */
 pfn_t ptable_alloc(uintptr_t seed);
-/** Give it back: nothing links to it, no TLB can use it. May block; no lock held. Panics when the frame has no page. @lab{7} */
+/**
+ * Give it back: nothing links to it, no TLB can use it. Sleeps while somebody else has the page locked; no lock held. Counts
+ * active_ptables and hs_ptable_frees. Panics when the frame has no page (facts: function, frame).
+ * @lab{7}
+ */
 void ptable_free(pfn_t pfn);
 /**
- * What htable_alloc() does when no object or frame could be had: ask caches to give back, steal, wait, retry.
+ * What htable_alloc() does when no object or frame could be had: ask caches to give back (kmem_reap()), steal one (hs_steals), else
+ * wait, longer each time, retry.
  * @param bare  the table needs no frame
  * @return      an object (with a frame unless bare). Panics only while stealing is not possible yet (facts: function)
  * @lab{7}
@@ -146,7 +152,8 @@ void ptable_free(pfn_t pfn);
 htable_t *htable_alloc_fallback(hat_t *hat, bool bare);
 /**
  * Take up to cnt tables from user hats: cached ones, then empty ones of any level below the top, then live ones of level 0,
- * the emptiest first, in htable_steal_passes steps; each time from another hat, as far as there are others.
+ * the emptiest first, in htable_steal_passes steps (corrected to 1 ... ptes_per_table); each time from another hat, as far as there are
+ * others.
  *
  * A victim has HAT_VICTIM while a stealer works on it and goes to the end of the list of hats before it loses the mark (C-3).
  * Hats that are VICTIM, SHARED or FREEING are left alone; so are tables that are held, shared, or have locked mappings,

@@ -85,6 +85,11 @@ static inline uintptr_t tf_pc(const struct trapframe *tf) { return (tf->tf_eip);
 static inline uintptr_t tf_fp(const struct trapframe *tf) { return (tf->tf_ebp); }
 static inline bool tf_user(const struct trapframe *tf) { return ((tf->tf_cs & RPL_USER) != 0); }
 static inline bool tf_intr(const struct trapframe *tf) { return ((tf->tf_eflags & 0x200) != 0); }
+static inline void
+tf_set_step(struct trapframe *tf, bool on)
+{
+	tf->tf_eflags = on ? tf->tf_eflags | 0x100 : tf->tf_eflags & ~(ulong_t)0x100;
+}
 static inline void tf_set_pc(struct trapframe *tf, uintptr_t pc) { tf->tf_eip = (uint32_t)pc; }
 
 /**

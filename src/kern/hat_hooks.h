@@ -27,6 +27,8 @@ void *map_device(paddr_t pa, size_t len);
 bool vm_fault(uintptr_t va, uint32_t error, struct trapframe *tf);
 /** Any other trap from ring 3, int 0x80 included. False: not handled. Weak default: false. */
 bool user_trap(struct trapframe *tf);
+/** A debug trap in the kernel. False: nobody steps. Weak default: false. */
+bool step_trap(struct trapframe *tf);
 /** A thread is about to return to ring 3 from a trap or interrupt; interrupts off. It may end here. Weak default: nothing. */
 void user_return(struct trapframe *tf);
 

@@ -14,7 +14,7 @@
  *
  *     md_cpu()            this CPU's struct cpu, one load through %gs; stale as soon as the thread may migrate
  *     md_curthread()      the running thread, one load through %gs
- *     tf_pc() tf_sp() tf_fp() tf_user() tf_set_pc() tf_intr()   a trapframe's parts that both widths have
+ *     tf_pc() tf_sp() tf_fp() tf_user() tf_set_pc() tf_intr() tf_set_step()   a trapframe's parts that both widths have
  *     md_context_pc() md_context_fp()  where a thread that does not run stands
  *     md_call_cold(f, p)  f(p), where f is COLD and hardly ever called
  *     md_ask_cold(f, p)   the same for one that returns a pointer

@@ -50,14 +50,15 @@ def read_notices(path):
 
 @cache
 def answers():
-    """Everything in solutions/*/wrong and solutions/*/right, by name."""
+    """Everything in solutions/*/wrong and solutions/*/right, by lab and name."""
     found = {}
     for path in sorted([*TOP.glob("solutions/*/wrong/*.c"), *TOP.glob("solutions/*/right/*.c")]):
         unit, name = path.stem.split("-", 1)
-        assert name not in found, f"two copies are called {name}: {path}"
-        found[name] = Mistake(name, unit, path.relative_to(TOP), read_notices(path))
+        key = (path.parts[-3], name)
+        assert key not in found, f"two copies of the lab are called {name}: {path}"
+        found[key] = Mistake(name, unit, path.relative_to(TOP), read_notices(path))
         wrong = path.parent.name == "wrong"
-        assert wrong == bool(found[name].notices), f"{path}: a wrong answer names in its first line the checks that must notice"
+        assert wrong == bool(found[key].notices), f"{path}: a wrong answer names in its first line the checks that must notice"
     return found
 
 
@@ -73,10 +74,12 @@ def stub(unit):
     return next(path for path in stubs() if path.stem == unit)
 
 
-def trial_image(flavor):
-    copies = [f"mine:{path.stem}={path}" for path in stubs()]
-    copies += [f"{a.name}:{a.unit}={a.path}" for a in answers().values()]
-    return image(flavor, "trial", TRIAL=" ".join(copies))
+def trial_image(flavor, lab):
+    """One lab's stubs and answers beside the reference; what is not of this lab is compiled once for all of them."""
+    copies = [f"mine:{path.stem}={path}" for path in stubs() if path.parts[1] == lab]
+    copies += [f"{a.name}:{a.unit}={a.path}" for a in of_lab(lab)]
+    checks = sorted(str(path.relative_to(TOP)) for path in TOP.glob(f"labs/{lab}/checks*.c"))
+    return image(flavor, f"trial-{number(lab)}", O=f"build/{flavor}-trial-objects", CHECKS=" ".join(checks), TRIAL=" ".join(copies))
 
 
 def number(lab):
@@ -105,7 +108,7 @@ def test_mistakes_are_noticed(which):
     """every wrong copy fails exactly the checks in its first line, each with a reason, right ones none, and the kernel lives on"""
     flavor, lab, *more = which.split()
     cpus = 2 if more else 1
-    result = boot(flavor, f"tour=0 checks={number(lab)} copy=all watchdog=60000", cpus=cpus, folder=trial_image(flavor),
+    result = boot(flavor, f"tour=0 checks={number(lab)} copy=all watchdog=60000", cpus=cpus, folder=trial_image(flavor, lab),
                   deadline=9_000_000_000, timeout=380)
     assert result.reader.done and result.reader.done["result"] == "ok", result.problem
     failed, texts = noticed(result)
@@ -119,16 +122,16 @@ def test_mistakes_are_noticed(which):
 
 
 def boot_answers():
-    return [a.name for a in answers().values() if any("boot" in where for where in a.notices)]
+    return [f"{a.lab} {a.name}" for a in answers().values() if any("boot" in where for where in a.notices)]
 
 
 @cases(*[f"{f} {name}" for f in FLAVORS for name in boot_answers()])
 @limit(200)
 def test_mistakes_at_power_on(which):
     """a wrong copy of what only happens at boot fails the checks it names, or stops the kernel, when it is selected from power-on"""
-    flavor, name = which.split()
-    answer = answers()[name]
-    result = boot(flavor, f"tour=0 select={answer.unit}:{name} checks=boot copy={name}", folder=trial_image(flavor))
+    flavor, lab, name = which.split()
+    answer = answers()[lab, name]
+    result = boot(flavor, f"tour=0 select={answer.unit}:{name} checks=boot copy={name}", folder=trial_image(flavor, answer.lab))
     wanted = answer.wanted_at_boot(flavor)
     if wanted == {"panic"}:
         assert result.exit in ("panic", "crash", "hang"), (result.exit, result.problem)
@@ -142,7 +145,7 @@ def test_mistakes_at_power_on(which):
 def test_stub_hands_control_back(which):
     """a check that reaches a stub is `todo`, says which lab and section, and the next one runs"""
     flavor, lab = which.split()
-    result = boot(flavor, f"tour=0 checks={number(lab)} copy=mine", folder=trial_image(flavor))
+    result = boot(flavor, f"tour=0 checks={number(lab)} copy=mine", folder=trial_image(flavor, lab))
     assert result.reader.done["result"] == "ok", result.problem
     verdicts = {check: (verdict, text) for (check, _, copy), (verdict, text) in checks(result).items() if copy == "mine"}
     assert verdicts, "no check ran"
@@ -154,7 +157,7 @@ def test_stub_hands_control_back(which):
 @limit(300)
 def test_selected_from_power_on(flavor):
     """what only happens at boot is selected on the command line"""
-    folder = trial_image(flavor)
+    folder = trial_image(flavor, "lab6-boot")
     result = boot(flavor, "select=htable_attach:ref", folder=folder)
     assert result.ok, result.problem
     result = boot(flavor, "select=htable_attach:mine", folder=folder)
@@ -182,7 +185,7 @@ def test_plain_copy_runs(flavor):
     copy.write_text(path.read_text())
     code, text, _ = compare(flavor, folder=image(flavor, "plain-right", UNITS=f"x86pte_set={copy.relative_to(TOP)}"))
     assert code == 0, text
-    wrong = answers()["parent-hold-dropped"]
+    wrong = answers()["lab3-building", "parent-hold-dropped"]
     code, text, _ = compare(flavor, folder=image(flavor, "plain-wrong", UNITS=f"{wrong.unit}={wrong.path}"), check=False)
     assert code != 0, text
 

@@ -18,8 +18,12 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--id", default="", help="instead of the file labs/id")
     parser.add_argument("--folder", default="labs", help="where the student's lab folders are (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=handin.FOLDER, help="where the archive goes (default: build/handin)")
+    parser.add_argument("--templates", action="store_true", help="only bring labs/templates up to date (for maintainers)")
     options = parser.parse_args(argv)
     try:
+        if options.templates:
+            handin.TEMPLATES.write_text(handin.templates_text(), encoding="utf-8")
+            return 0
         if not options.lab:
             raise LabError("which lab? make handin LAB=n")
         handin.hand_in(lab.get(options.lab), options.folder, options.id or None, options.out)

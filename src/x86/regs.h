@@ -32,6 +32,7 @@
 #define EFER_LMA	0x400u		/**< long mode is on (read only) */
 #define EFER_NXE	0x800u		/**< bit 63 of an entry means no-execute */
 
+#define EFLAGS_TF	0x00000100u	/**< trap after each instruction */
 #define EFLAGS_IF	0x00000200u
 #define EFLAGS_NT	0x00004000u
 

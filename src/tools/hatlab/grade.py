@@ -9,13 +9,13 @@
 
 from __future__ import annotations
 
-import importlib
 import re
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from . import answers as answer_files
 from . import gradeimage, plain
+from . import unit as unit_rules
 from .checktable import Check, in_order, read_checks
 from .evidence import Seen, Verdict, Watcher
 from .gradeimage import Answers, Built
@@ -33,6 +33,7 @@ class Row:
     points: int
     maximum: int
     reason: str = ""
+    replay: dict | None = None  # for make replay
 
     @property
     def ok(self) -> bool:
@@ -47,7 +48,7 @@ class Score:
     flavor: str
     seed: int
     rows: list[Row] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
     boots: int = 0
     instructions: int = 0
 
@@ -58,11 +59,6 @@ class Score:
     @property
     def maximum(self) -> int:
         return sum(r.maximum for r in self.rows)
-
-
-def seed_of(student: str, lab: int) -> int:
-    """The numbers that a student's run starts from."""
-    return zlib.crc32(f"{student}:{lab}".encode()) or 1
 
 
 def points_of(lab: int) -> dict[str, int]:
@@ -78,23 +74,13 @@ def points_of(lab: int) -> dict[str, int]:
     return found
 
 
-def refusals(answers: Answers) -> dict[str, str]:
-    """Units that are not accepted, by the rules of hatlab.unit."""
-    try:
-        rules = importlib.import_module("hatlab.unit")
-    except ModuleNotFoundError:
-        return {}
-    return dict(rules.refusals(answers.lab, ROOT / answers.folder))
-
-
-def answer_rows(lab: int, flavor: str, folder: str, student: str) -> list[Row]:
-    """The measured questions, by hatlab.answers."""
-    try:
-        grader = importlib.import_module("hatlab.answers")
-    except ModuleNotFoundError:
-        return []
-    return [Row(f"answer {q}" if not str(q).startswith("answer") else str(q), p, m, r)
-            for q, p, m, r in grader.grade(lab, flavor, ROOT / folder, student)]
+def answer_rows(answers: Answers, flavor: str, student: str) -> list[Row]:
+    """The measured questions."""
+    folder = ROOT / answers.folder / gradeimage.lab_folder(answers.lab)
+    given = answer_files.read(folder).values
+    image = gradeimage.build_reference(flavor) if any(given.values()) else None
+    return [Row(f"answer {question}", points, maximum, reason)
+            for question, points, maximum, reason in answer_files.grade(answers.lab, flavor, folder, student, image)]
 
 
 class Grading:
@@ -109,6 +95,7 @@ class Grading:
         self.points = points_of(self.lab)
         self.score = Score(self.lab, flavor, seed)
         self.progress = progress or (lambda what, done, of: None)
+        self.trust = False  # link units without looking at them
         self.built: Built | None = None
         self.checks: list[Check] = []
         self.own: dict[str, Verdict] = {}
@@ -116,11 +103,15 @@ class Grading:
 
     # the kernels
 
+    def prepare(self) -> None:
+        """Look at the student's files before anything is made of them."""
+        if not self.trust and gradeimage.units_of(self.lab):
+            self.answers.refused.update(unit_rules.refusals(self.lab, ROOT / self.answers.folder, (self.flavor,)))
+
     def build(self) -> None:
         """The trial image; files that do not compile are left out of it."""
         if not gradeimage.units_of(self.lab):
             return
-        self.answers.refused.update(refusals(self.answers))
         try:
             self.built = gradeimage.build_trial(self.answers, self.flavor)
         except HostError:
@@ -132,7 +123,7 @@ class Grading:
         self.checks = in_order(read_checks(self.built.elf))
 
     def stubs(self) -> list[str]:
-        return [u for u in self.answers.usable() if gradeimage.calls_stub(self.answers, self.flavor, u)]
+        return [u for u in self.answers.usable() if gradeimage.calls_stub(self.answers, u)]
 
     # the trial
 
@@ -173,8 +164,8 @@ class Grading:
         return f"tour=0 lab=lab{self.lab} seed={self.score.seed} copy=mine check_ticks=100 watchdog=1500 {more}"
 
     def _boot(self, more: str, note: Callable[[Verdict], None], checks: str = "all") -> Seen:
-        image = self.built.with_args(self._args(f"checks={checks} {more}"))
-        seen = Watcher(self.built.elf, image, self.cpus, note).run()
+        args = self._args(f"checks={checks} {more}")
+        seen = Watcher(self.built.elf, self.built.with_args(args), self.cpus, note, args=args).run()
         self.score.instructions += seen.instructions
         self.score.boots += 1
         return seen
@@ -247,16 +238,19 @@ class Grading:
         if not maximum or not gradeimage.units_of(self.lab):
             return None
         if self.answers.refused:
-            unit = next(iter(self.answers.refused))
-            return Row("plain", 0, maximum, f"{unit}.c is not usable: {self.answers.refused[unit]}")
+            return Row("plain", 0, maximum)
         if stubs := self.stubs():
             return Row("plain", 0, maximum, f"not run: {', '.join(f'{u}.c' for u in stubs[:3])}{' and more' if len(stubs) > 3 else ''}"
                        " still stop with lab_todo()")
-        built = gradeimage.build_plain(self.answers, self.flavor)
+        try:
+            built = gradeimage.build_plain(self.answers, self.flavor)
+        except HostError as error:
+            return Row("plain", 0, maximum, str(error))
         problem, instructions = plain.run(built, self.flavor, self.lab, self.score.seed, self.cpus)
         self.score.instructions += instructions
         self.score.boots += 1
-        return Row("plain", 0 if problem else maximum, maximum, problem)
+        return Row("plain", 0 if problem else maximum, maximum, problem,
+                   {"check": "plain", "args": plain.args_of(self.lab, self.score.seed), "together": False})
 
     def rows(self, plain_row: Row | None) -> list[Row]:
         """Everything, in the order in which it is shown."""
@@ -265,9 +259,10 @@ class Grading:
             found.append(self._together_row())
         if plain_row:
             found.append(plain_row)
+            if self.answers.refused:
+                plain_row.reason = self._not_usable()
         if "answers" in self.points:
-            rows = answer_rows(self.lab, self.flavor, self.answers.folder, self.student)
-            found += rows or [Row("answers", 0, 0, "not graded: no grader for answers in this tree")]
+            found += answer_rows(self.answers, self.flavor, self.student)
         return found
 
     def _check_rows(self) -> Iterator[Row]:
@@ -279,18 +274,27 @@ class Grading:
                 yield Row(check.name, 0, check.points, reason)
             else:
                 ok = verdict.result == "ok"
-                yield Row(check.name, check.points if ok else 0, check.points, "" if ok else verdict.text or verdict.result)
+                yield Row(check.name, check.points if ok else 0, check.points, "" if ok else verdict.text or verdict.result,
+                          _replay(verdict))
+
+    def _not_usable(self) -> str:
+        return f"not run: {', '.join(f'{u}.c' for u in self.answers.refused)} cannot be used"
 
     def _together_row(self) -> Row:
         maximum = self.points["together"]
         lost = [c.name for c in self.checks if self.own.get(c.name) is None or self.own[c.name].result != "ok"]
         if self.answers.refused:
-            return Row("together", 0, maximum, f"not run: {next(iter(self.answers.refused))}.c is not usable")
+            return Row("together", 0, maximum, self._not_usable())
         if lost:
             return Row("together", 0, maximum, f"not run: {lost[0]}{f' and {len(lost) - 1} more' if len(lost) > 1 else ''} must pass first")
         for verdict in self.together.values():
             if verdict.result != "ok":
-                return Row("together", 0, maximum, f"{verdict.check.name}: {verdict.text or verdict.result}")
+                return Row("together", 0, maximum, f"{verdict.check.name}: {verdict.text or verdict.result}", _replay(verdict))
         if any(c.name not in self.together for c in self._of_together()):
             return Row("together", 0, maximum, "the run ended before all checks were repeated")
         return Row("together", maximum, maximum)
+
+
+def _replay(verdict: Verdict) -> dict | None:
+    """How to come there again; None where no boot was."""
+    return {"check": verdict.check.name, "args": verdict.args, "together": verdict.together} if verdict.args else None

@@ -15,8 +15,8 @@ import threading
 import time
 from pathlib import Path
 
-from . import gradeimage
-from .grade import Grading, Score, seed_of
+from . import gradeimage, lab as labs
+from .grade import Grading, Score
 from .gradeimage import Answers
 from .host import HostError
 
@@ -82,6 +82,7 @@ class Run:
         self.jobs = jobs or os.cpu_count() or 1
         self.progress = Progress(terminal)
         self.scores: list[Score] = []
+        self.trust = self.without_plain = False
 
     def grade(self) -> list[Score]:
         pairs = [(lab, flavor) for lab in self.labs for flavor in self.flavors]
@@ -100,14 +101,19 @@ class Run:
 
     def _one(self, lab: int, flavor: str, objects: futures.Future) -> Score:
         objects.result()
-        seed = self.seed if self.seed is not None else seed_of(self.student, lab)
+        seed = self.seed if self.seed is not None else labs.seed(self.student, lab)
         g = Grading(Answers(lab, self.folder), flavor, self.student, seed, self.cpus,
                     lambda what, done, of: self.progress.note((lab, flavor), what, done, of))
         self.progress.note((lab, flavor), "building", 0, 1)
+        g.trust = self.trust
+        if self.without_plain:
+            g.points.pop("plain", None)
+        g.prepare()
+        plain = self.inner.submit(g.run_plain)  # first: it takes longer
         g.build()
-        plain = self.inner.submit(g.run_plain)
         g.run_trial()
         g.score.rows = g.rows(plain.result())
+        g.score.refused = g.answers.refused
         self.progress.note((lab, flavor), "done", 1, 1)
         return g.score
 
@@ -132,10 +138,11 @@ class Run:
         self.progress.clear()
         rows = [
             {"lab": s.lab, "kernel": s.flavor, "check": r.check, "points": r.points, "maximum": r.maximum, "reason": r.reason,
-             "seed": s.seed}
+             "seed": s.seed, **({"replay": r.replay} if r.replay else {})}
             for s in self.scores for r in s.rows
         ]
-        data = {"id": self.student, "folder": self.folder, "cpus": self.cpus, "points": sum(r["points"] for r in rows),
+        refused = {f"{s.lab} {s.flavor}": s.refused for s in self.scores if s.refused}
+        data = {"id": self.student, "refused": refused, "folder": self.folder, "cpus": self.cpus, "points": sum(r["points"] for r in rows),
                 "maximum": sum(r["maximum"] for r in rows), "rows": rows}
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}.{os.getpid()}")

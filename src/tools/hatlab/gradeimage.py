@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import fcntl
 import functools
-import os
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import host, image
+from . import host, image, lab as labs_module
 from .elf import Elf
 from .host import BUILD, ROOT, HostError
 
@@ -51,7 +51,11 @@ def labs() -> list[int]:
 
 
 def checks_of(lab: int) -> list[str]:
-    return [str(p.relative_to(ROOT)) for p in sorted(ROOT.glob(f"labs/{lab_folder(lab)}/checks*.c"))]
+    """A lab's checks, and what they want of src/check/tests/: check/X.h is declared for all, X.c is not in every image."""
+    paths = sorted(ROOT.glob(f"labs/{lab_folder(lab)}/checks*.c"))
+    wanted = {h for p in paths for h in re.findall(r"#include <check/(\w+)\.h>", p.read_text())}
+    helpers = [p for h in sorted(wanted) if (p := ROOT / "src/check/tests" / f"{h}.c").is_file()]
+    return [str(p.relative_to(ROOT)) for p in paths + helpers]
 
 
 @dataclass
@@ -93,11 +97,14 @@ def _locked(flavor: str) -> Iterator[None]:
         yield
 
 
+def _environment() -> dict[str, str]:
+    return labs_module.clean_environment()
+
+
 def _make(flavor: str, *words: str, jobs: int = 1) -> subprocess.CompletedProcess:
-    environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "LAB", "MINE", "FLAVOR")}
     return subprocess.run(
         ["make", "-s", "-k", f"-j{jobs}", "-f", "src/kernel.mk", f"FLAVOR={flavor}", f"O=build/{flavor}-graded", "TESTS=1", *words],
-        cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        cwd=ROOT, env=_environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True,
     )
 
 
@@ -111,7 +118,7 @@ def _must(done: subprocess.CompletedProcess, what: str) -> None:
 def build_objects(flavor: str, jobs: int) -> None:
     """What no student writes, and all checks of the labs asked for."""
     with _locked(flavor):
-        checks = " ".join(c for lab in labs() for c in checks_of(lab))
+        checks = " ".join(dict.fromkeys(c for lab in labs() for c in checks_of(lab)))
         _must(_make(flavor, f"CHECKS={checks}", "IMAGE=graded-objects", "objects", jobs=jobs), "the kernel")
 
 
@@ -160,31 +167,38 @@ def build_plain(answers: Answers, flavor: str) -> Built:
         return _built(flavor, name, _frame(flavor, PROGRAMS))
 
 
+def build_reference(flavor: str) -> Path:
+    """A kernel without anything of a student's, as a folder: what questions are about."""
+    with _locked(flavor):
+        _must(_make(flavor, "IMAGE=graded-reference", "CHECKS="), "the kernel")
+    return BUILD / f"{flavor}-graded-reference"
+
+
 # ------------------------------------------------------------------------------------------------------------ frames
 
 
 def _frame(flavor: str, programs: tuple[str, ...] = ()) -> Path:
     """The CD without its kernel."""
     out = BUILD / f"{flavor}-graded" / ("programs.iso" if programs else "frame.iso")
-    files = [_program(flavor, p) for p in programs]
-    newest = max((p.stat().st_mtime for p in [Path(image.__file__), *files]), default=0)
-    if not out.exists() or out.stat().st_mtime < newest:
-        image.build_frame(out, list(zip(programs, files)))
+    sources = [Path(image.__file__), *(p for p in (ROOT / "src/user").rglob("*") if programs and p.is_file())]
+    if not out.exists() or out.stat().st_mtime < max(p.stat().st_mtime for p in sources):
+        image.build_frame(out, _programs(flavor, programs))
     return out
 
 
-def _program(flavor: str, name: str) -> Path:
-    path = f"build/{flavor}/user/{name}.elf"
-    done = subprocess.run(["make", "-s", "-f", "src/user/user.mk", f"FLAVOR={flavor}", path], cwd=ROOT, stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True)
-    if done.returncode:
-        raise HostError(f"user program {name} does not build: {done.stderr.strip().splitlines()[-1:]}")
-    return ROOT / path
+def _programs(flavor: str, names: tuple[str, ...]) -> list[tuple[str, Path]]:
+    paths = [f"build/{flavor}/user/{name}.elf" for name in names]
+    if paths:
+        done = subprocess.run(["make", "-s", "-f", "src/user/user.mk", f"FLAVOR={flavor}", *paths], cwd=ROOT, env=_environment(),
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        _must(done, "a user program")
+    return [(name, ROOT / path) for name, path in zip(names, paths)]
 
 
-def calls_stub(answers: Answers, flavor: str, unit: str) -> bool:
+def calls_stub(answers: Answers, unit: str) -> bool:
     """Is the unit's file one that still says lab_todo()?"""
     try:
-        return b"\0lab_todo\0" in (BUILD / f"{flavor}-graded" / f"{answers.path(unit)[:-2]}.o").read_bytes()
+        text = (ROOT / answers.path(unit)).read_text(errors="replace")
     except OSError:
         return False
+    return re.search(r"\blab_todo\s*\(", re.sub(r"/\*.*?\*/|//[^\n]*", "", text, flags=re.S)) is not None

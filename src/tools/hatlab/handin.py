@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import subprocess
@@ -18,24 +19,41 @@ from .lab import Lab, LabError
 
 TOP = labs.TOP
 FOLDER = TOP / "build/handin"
+TEMPLATES = TOP / "labs/templates"
 GRADER = TOP / "src/tools/grade.py"
 SCORE = re.compile(r"Score: (\d+(?:\.\d+)?)/(\d+)\s*$")
 
 
-def unwritten(text: str) -> list[str]:
-    """The sections of a DESIGN.md with nothing but their questions in them."""
-    empty, title, answered = [], None, True
-    for block in re.split(r"\n\s*\n|\n(?=#|[-*] |\d+\. )", re.sub(r"<!--.*?-->", "", text, flags=re.S) + "\n\n## end\n"):
-        block = block.strip()
-        heading = re.match(r"##? +(.*)", block)
-        if heading:
-            if not answered:
-                empty.append(title)
-            title, answered = heading[1].split("\n")[0].strip(), not block.startswith("## ")
-            block = "\n".join(block.split("\n")[1:]).strip()
-        if block and not block.endswith("?") and not block.startswith(">"):
-            answered = True
-    return empty
+def sections(text: str) -> dict[str, str]:
+    """{heading: digest of what stands under it} of a DESIGN.md; blanks and lines do not count."""
+    parts = re.split(r"^## +(.+?)\s*$", text, flags=re.M)
+    return {title: hashlib.sha256(" ".join(body.split()).encode()).hexdigest()[:12]
+            for title, body in zip(parts[1::2], parts[2::2])}
+
+
+def templates() -> dict[str, dict[str, str]]:
+    """{lab's folder: sections() of its DESIGN.md as it was given out}, from labs/templates."""
+    found: dict[str, dict[str, str]] = {}
+    for line in TEMPLATES.read_text(encoding="utf-8").splitlines() if TEMPLATES.exists() else ():
+        if line and not line.startswith("#"):
+            name, digest, title = line.split(" ", 2)
+            found.setdefault(name, {})[title] = digest
+    return found
+
+
+def templates_text() -> str:
+    """What labs/templates must say of this tree."""
+    head = "# Sections of DESIGN.md as given out; `make handin` names those that are still the same (handin.py --templates)\n"
+    return head + "".join(
+        f"{lab.name} {digest} {title}\n" for lab in labs.labs() if (path := lab.folder() / "DESIGN.md").exists()
+        for title, digest in sections(path.read_text(encoding="utf-8")).items())
+
+
+def unwritten(lab: Lab, text: str) -> list[str]:
+    """The sections of a DESIGN.md in which nothing stands but what was given out."""
+    given = templates().get(lab.name, {})
+    written = sections(text)
+    return [title for title, digest in given.items() if written.get(title, digest) == digest]
 
 
 def grade(lab: Lab, folder: str, student: str) -> str | None:
@@ -88,7 +106,7 @@ def hand_in(lab: Lab, folder: Path | str = "labs", student: str | None = None, o
         raise LabError(f"nothing was packed: {len(refused)} of the {len(lab.units)} units of lab {lab.number} cannot be linked")
     warnings = [f"  warning: {name.split('/')[-1]}: nothing is written under " + ", ".join(empty)
                 for name, data in files.items()
-                if name.endswith("DESIGN.md") and (empty := unwritten(data.decode("utf-8", "replace")))]
+                if name.endswith("DESIGN.md") and (empty := unwritten(lab, data.decode("utf-8", "replace")))]
     score = grade(lab, str(folder), student)
     if submission.collect(lab, student, folder) != files:
         raise LabError("nothing was packed: files were changed while they were graded; run it again")

@@ -20,8 +20,12 @@ from .protocol import Checkpoint, Reader
 CHECKPOINTS = ["boot-tables", "adopted", "started", "user-space", "two-spaces", "switched", "unmapped", "gone"]
 # What each program must print; src/tests/test_client.py computes these from the programs' descriptions.
 VALUES = {"sieve": 3908641, "forktree": 167, "mapper": 982962425}
-INSTRUCTIONS = 900_000_000
-WATCHDOG = 6000
+INSTRUCTIONS = 400_000_000
+WATCHDOG = 1500
+
+
+def args_of(lab: int, seed: int) -> str:
+    return f"tour=1 lab=lab{lab} seed={seed} watchdog={WATCHDOG} programs={','.join(PROGRAMS)}"
 
 
 class Plain:
@@ -29,7 +33,7 @@ class Plain:
 
     def __init__(self, built: Built, flavor: str, lab: int, seed: int, cpus: int) -> None:
         self.built, self.flavor, self.cpus = built, flavor, cpus
-        self.args = f"tour=1 lab=lab{lab} seed={seed} watchdog={WATCHDOG} programs={','.join(PROGRAMS)}"
+        self.args = args_of(lab, seed)
         self.reports: list[Report] = []
         self.statuses: list[tuple[str, int]] = []
         self.exit = built.elf.address("evidence_exit")

@@ -23,6 +23,8 @@ import shutil
 import stat
 import subprocess
 import tempfile
+import threading
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
@@ -454,6 +456,9 @@ def rules(cc: str | None) -> str:
     return digest.hexdigest()
 
 
+_busy: dict[str, threading.Lock] = defaultdict(threading.Lock)     # one judgement at a time of the same thing
+
+
 def judge_cached(path: Path, lab: labs.Lab, unit: str, flavor: str, cc: str | None) -> str | None:
     """judge(), remembered by what was judged, wherever it lies. A file that is a link or too big is never read for that."""
     try:
@@ -465,13 +470,14 @@ def judge_cached(path: Path, lab: labs.Lab, unit: str, flavor: str, cc: str | No
         return judge(path, lab, unit, flavor, cc)
     key = hashlib.sha256(f"{rules(cc)} {lab.name} {unit} {flavor} {cc}\n".encode() + content).hexdigest()[:32]
     kept = CACHE / key[:2] / key
-    try:
-        return kept.read_text() or None
-    except OSError:
-        pass
-    CACHE.mkdir(parents=True, exist_ok=True)
-    reason = judge(path, lab, unit, flavor, cc)
-    write(kept, reason or "")
+    with _busy[key]:
+        try:
+            return kept.read_text() or None
+        except OSError:
+            pass
+        CACHE.mkdir(parents=True, exist_ok=True)
+        reason = judge(path, lab, unit, flavor, cc)
+        write(kept, reason or "")
     return reason
 
 

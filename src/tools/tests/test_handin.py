@@ -155,34 +155,22 @@ def test_no_such_lab(number):
     assert done.returncode == 1 and done.stderr.count("\n") == 1 and done.stderr.startswith("handin: "), done.stderr
 
 
-TEMPLATE = """# Lab 5: design
-
-## Structures
-
-- What does a cursor hold, and who owns the hold
-  between two calls?
-- Why is *vap set to 0?
-
-## Algorithm
-<!-- how -->
-Where does the hole come in?
-
-## Synchronisation
-
-> Which lock is held in htable_scan()?
-
-## Rationale
-
-What else did you try?
-"""
-
-
 def test_design_not_written():
-    """sections with nothing but their questions are named; it is a warning"""
-    assert handin.unwritten(TEMPLATE) == ["Structures", "Algorithm", "Synchronisation", "Rationale"]
-    some = TEMPLATE.replace("?\n- Why", "?\n\n  The table and its hold.\n\n- Why").replace("try?\n", "try?\n\nNothing.\n")
-    assert handin.unwritten(some) == ["Algorithm", "Synchronisation"]
-    assert handin.unwritten("# Mine\n\n## All\ntext\n") == []
+    """sections as they were given out are named, others are not; the answers have written all of theirs"""
+    for lab in labs.labs():
+        if (lab.folder() / "DESIGN.md").exists():
+            template = (lab.folder() / "DESIGN.md").read_text()
+            titles = re.findall(r"^## (.*)$", template, re.M)
+            assert titles == ["Structures", "Algorithm", "Synchronisation", "Rationale"], lab.name
+            assert handin.unwritten(lab, template) == titles == handin.unwritten(lab, template.replace(". ", ".\n  "))
+            assert handin.unwritten(lab, template.replace("\n## Algorithm", "\nMine.\n\n##  Algorithm ")) == titles[1:]
+            assert handin.unwritten(lab, "") == titles
+            assert handin.unwritten(lab, (lab.solutions / "DESIGN.md").read_text()) == []
+
+
+def test_templates():
+    """labs/templates is what `python3 src/tools/handin.py --templates` writes"""
+    assert handin.TEMPLATES.read_text() == handin.templates_text(), "run python3 src/tools/handin.py --templates"
 
 
 # ---------------------------------------------------------------------- taking in

@@ -1,0 +1,17 @@
+/* notices[i386]: get-value */
+/* SPDX-License-Identifier: ISC */
+/**
+ * @file
+ * @brief Read one entry.
+ */
+#include <hat/x86pte.h>
+
+x86pte_t
+x86pte_get(htable_t *ht, uint_t entry)
+{
+	x86pte_t pte;
+
+	ASSERT(entry < mmu.ptes_per_table);
+	pte = pte_load(x86pte_access_pagetable(ht, entry));
+	return (pte);
+}

@@ -1,0 +1,15 @@
+/* notices[amd64]: index-high */
+/* SPDX-License-Identifier: ISC */
+/**
+ * @file
+ * @brief Which entry of a table maps an address.
+ */
+#include <hat/htable.h>
+
+uint_t
+htable_va2entry(uintptr_t va, const htable_t *ht)
+{
+	ASSERT(va >= ht->ht_vaddr);
+	ASSERT(va <= (HTABLE_LAST_PAGE(ht) | PAGEOFFSET));
+	return ((uint_t)((va - ht->ht_vaddr) >> LEVEL_SHIFT(ht->ht_level)));
+}

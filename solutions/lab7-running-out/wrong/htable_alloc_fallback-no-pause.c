@@ -1,0 +1,45 @@
+/* notices: fallback-waits */
+/* SPDX-License-Identifier: ISC */
+/**
+ * @file
+ * @brief A plausible mistake: it is tried again at once, over and over.
+ */
+#include <hat/htable_impl.h>
+#include <sys/thread.h>
+
+/** One more attempt at what htable_alloc() tried: somebody may have given memory back. */
+static htable_t *
+try_again(bool bare)
+{
+	htable_t *ht = htable_object_get();
+
+	if (ht == NULL || bare)
+		return (ht);
+	ht->ht_pfn = ptable_alloc((uintptr_t)ht);
+	if (ht->ht_pfn != PFN_INVALID)
+		return (ht);
+	htable_object_put(ht);
+	return (NULL);
+}
+
+htable_t *
+htable_alloc_fallback(hat_t *hat, bool bare)
+{
+	htable_t *ht;
+
+	(void)hat;
+	while (can_steal_post_boot) {
+		kmem_reap();
+		HATSTAT_INC(hs_steals);
+		ht = htable_steal(1);
+		if (ht == NULL) {
+			ht = try_again(bare);
+		} else if (bare) {
+			ptable_free(ht->ht_pfn);
+			ht->ht_pfn = PFN_INVALID;
+		}
+		if (ht != NULL)
+			return (ht);
+	}
+	panic("htable_alloc: no page table can be had and none can be stolen yet");
+}

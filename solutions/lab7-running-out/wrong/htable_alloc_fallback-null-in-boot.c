@@ -1,0 +1,56 @@
+/* notices: fallback-early */
+/* SPDX-License-Identifier: ISC */
+/**
+ * @file
+ * @brief A plausible mistake: it says nothing where nothing can be stolen yet.
+ */
+#include <hat/htable_impl.h>
+#include <sys/thread.h>
+
+/** One more attempt at what htable_alloc() tried: somebody may have given memory back. */
+static htable_t *
+try_again(bool bare)
+{
+	htable_t *ht = htable_object_get();
+
+	if (ht == NULL || bare)
+		return (ht);
+	ht->ht_pfn = ptable_alloc((uintptr_t)ht);
+	if (ht->ht_pfn != PFN_INVALID)
+		return (ht);
+	htable_object_put(ht);
+	return (NULL);
+}
+
+/** Nothing to steal, nothing to be had: let others run, then sleep, longer each time up to an eighth of a second (C-4). */
+static void
+back_off(uint_t turn)
+{
+	if (turn < 4)
+		thread_yield();
+	else
+		thread_delay(MIN(turn - 3, 12u));
+}
+
+htable_t *
+htable_alloc_fallback(hat_t *hat, bool bare)
+{
+	htable_t *ht;
+
+	(void)hat;
+	for (uint_t turn = 0; can_steal_post_boot; turn++) {
+		kmem_reap();
+		HATSTAT_INC(hs_steals);
+		ht = htable_steal(1);
+		if (ht == NULL) {
+			back_off(turn);
+			ht = try_again(bare);
+		} else if (bare) {
+			ptable_free(ht->ht_pfn);
+			ht->ht_pfn = PFN_INVALID;
+		}
+		if (ht != NULL)
+			return (ht);
+	}
+	return (NULL);
+}

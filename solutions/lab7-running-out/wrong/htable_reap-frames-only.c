@@ -1,0 +1,29 @@
+/* notices: reaper-amount */
+/* SPDX-License-Identifier: ISC */
+/**
+ * @file
+ * @brief A plausible mistake: tables are put by for later, not given back.
+ */
+#include <hat/hment.h>
+#include <hat/htable_impl.h>
+#include <vm/page.h>
+
+void
+htable_reap(void *arg)
+{
+	uint_t n = (uint_t)MAX(10ul, MIN(physmem / 20, (ulong_t)active_ptables / 20));
+	htable_t *ht, *next;
+
+	(void)arg;
+	HATSTAT_INC(hs_reap_attempts);
+	if (!can_steal_post_boot)
+		return;
+	for (ht = htable_steal(n); ht != NULL; ht = next) {
+		next = ht->ht_next;
+		HATSTAT_INC(hs_reaped);
+		ht->ht_pfn = PFN_INVALID;
+		htable_object_put(ht);
+	}
+	htable_adjust_reserve();
+	hment_adjust_reserve();
+}

@@ -1,0 +1,28 @@
+/* notices: reaper-amount */
+/* SPDX-License-Identifier: ISC */
+/**
+ * @file
+ * @brief A plausible mistake: the list is followed from a table that has been given back.
+ */
+#include <hat/hment.h>
+#include <hat/htable_impl.h>
+#include <vm/page.h>
+
+void
+htable_reap(void *arg)
+{
+	uint_t n = (uint_t)MAX(10ul, MIN(physmem / 20, (ulong_t)active_ptables / 20));
+	htable_t *ht, *next;
+
+	(void)arg;
+	HATSTAT_INC(hs_reap_attempts);
+	if (!can_steal_post_boot)
+		return;
+	for (ht = htable_steal(n); ht != NULL; ht = next) {
+		HATSTAT_INC(hs_reaped);
+		htable_free(ht);	/* it has no owner any more: frame and object go for good */
+		next = ht->ht_next;
+	}
+	htable_adjust_reserve();
+	hment_adjust_reserve();
+}

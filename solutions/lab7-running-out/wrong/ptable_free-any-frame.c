@@ -1,0 +1,28 @@
+/* notices: unframe-no-page */
+/* SPDX-License-Identifier: ISC */
+/**
+ * @file
+ * @brief A plausible mistake: a frame that is no memory is passed over.
+ */
+#include <hat/htable_impl.h>
+#include <vm/page.h>
+
+void
+ptable_free(pfn_t pfn)
+{
+	page_t *pp = page_numtopp_nolock(pfn);
+
+	ASSERT(pfn != PFN_INVALID);
+	HATSTAT_INC(hs_ptable_frees);
+	atomic_dec_32(&active_ptables);
+	if (pp == NULL)
+		return;
+	ASSERT(PAGE_SHARED(pp));
+	ASSERT(pp->p_pagenum == pfn);
+	if (!page_tryupgrade(pp)) {	/* somebody looks at it: sleep until he is done (C-5) */
+		page_unlock(pp);
+		(void)page_lock(pp, true, true);	/* nobody else may free it: it has not gone */
+	}
+	page_free(pp, 1);
+	page_unresv(1);
+}

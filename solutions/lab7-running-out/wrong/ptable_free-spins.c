@@ -1,0 +1,26 @@
+/* notices: unframe-shared */
+/* SPDX-License-Identifier: ISC */
+/**
+ * @file
+ * @brief A plausible mistake: the one who looks at the page is waited for without sleeping.
+ */
+#include <hat/htable_impl.h>
+#include <vm/page.h>
+
+void
+ptable_free(pfn_t pfn)
+{
+	page_t *pp = page_numtopp_nolock(pfn);
+
+	ASSERT(pfn != PFN_INVALID);
+	HATSTAT_INC(hs_ptable_frees);
+	atomic_dec_32(&active_ptables);
+	if (pp == NULL)
+		panic("ptable_free: frame 0x%lx has no page", pfn);
+	ASSERT(PAGE_SHARED(pp));
+	ASSERT(pp->p_pagenum == pfn);
+	while (!page_tryupgrade(pp))	/* somebody looks at it */
+		continue;
+	page_free(pp, 1);
+	page_unresv(1);
+}
