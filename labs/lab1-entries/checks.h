@@ -34,14 +34,17 @@ void want_flushes(hat_t *hat, uint_t n, const char *what);
 /** The entry is `want` now, and those beside it are empty. */
 void want_entry(x86pte_t want, const char *what);
 
-/** Run the hat here: its entry leads to page a, whose first word is 0x11111111; that of page b is 0x22222222. It has been read once. */
+/**
+ * Run the hat here: its entry leads to page a, whose first word is 0x11111111; that of page b is 0x22222222. It has been read
+ * once.
+ */
 void run_hat(hat_t *hat, x86pte_t entry);
 /** Leave it again. */
 void leave_hat(hat_t *hat);
 
 /**
- * From here to copy_off(), the MMU comes in between: at the moment of the first exchange of this place's entry that would succeed, it sets
- * accessed and dirty in it.
+ * From here to copy_off(), the MMU comes in between: at the moment of the first exchange of this place's entry that would
+ * succeed, it sets accessed and dirty in it.
  */
 void race_on(void);
 /** Has that happened? Ends the check when exchanges are recorded, and there was none. */

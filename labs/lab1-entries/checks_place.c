@@ -113,9 +113,7 @@ set_ref_mod(const char *func, const uintptr_t *args)
 	volatile uint32_t *p = (volatile uint32_t *)args[0];
 	uint32_t old = (uint32_t)args[1];
 
-	if (strcmp(func, "pte_cas") != 0)
-		return;
-	if (races == 0 && (old & PT_VALID) && *p == old) {
+	if (races == 0 && strcmp(func, "pte_cas") == 0 && (old & PT_VALID) && *p == old) {
 		atomic_or_32(p, PT_REF | PT_MOD);
 		races++;
 	}
@@ -125,8 +123,7 @@ void
 race_on(void)
 {
 	races = 0;
-	if (trial_records("pte_cas"))
-		trial_on_call(set_ref_mod);
+	trial_on_call(set_ref_mod);
 }
 
 bool

@@ -5,12 +5,12 @@
  *
  * Windows are the kernel's own: what a copy leaves in them is put right before the check says what it thinks of it.
  */
-#include <check/check_impl.h>
+#include <check/guard.h>
 #include <labs/lab1-entries/checks.h>
+#include <labs/lab1-entries/step.h>
 #include <memmap.h>
 #include <sys/cpu.h>
 #include <sys/printf.h>
-#include <sys/string.h>
 #include <sys/windows.h>
 #include <x86/cpufunc.h>
 
@@ -91,29 +91,42 @@ CHECK(bootwin_shows, "bootwin-shows", "kbm_remap_window", 1, 2, NULL, CK_BARE)
 	show(pages[0], offset, true);
 	copy_off();
 	boot_window_as_it_was(saved);
-	check_true((uintptr_t)shown.ptr == WINDOW_VA(WINDOW_BOOT) + offset, "the window is at 0x%lx; for offset 0x%lx it returned 0x%lx",
-	    (ulong_t)WINDOW_VA(WINDOW_BOOT), (ulong_t)offset, (ulong_t)(uintptr_t)shown.ptr);
+	check_true((uintptr_t)shown.ptr == WINDOW_VA(WINDOW_BOOT) + offset,
+	    "the window is at 0x%lx; for offset 0x%lx it returned 0x%lx", (ulong_t)WINDOW_VA(WINDOW_BOOT), (ulong_t)offset,
+	    (ulong_t)(uintptr_t)shown.ptr);
 	check_true(PTE2PFN(shown.entry, 0) == pages[0]->p_pagenum, "the window's entry is 0x%llx, and frame 0x%lx was to be shown",
 	    (unsigned long long)shown.entry, pages[0]->p_pagenum);
 	check_true((shown.entry & (want | PT_USER)) == want,
 	    "the window's entry is 0x%llx: it wants to be valid, writable, the kernel's alone, not executable",
 	    (unsigned long long)shown.entry);
-	check_true(shown.readable && shown.word == 0x11111111, "through the window 0x%x is read, in the frame is 0x11111111", shown.word);
+	check_true(shown.readable && shown.word == 0x11111111, "through the window 0x%x is read, in the frame is 0x11111111",
+	    shown.word);
 	drop_pages();
+}
+
+static void
+show_second(void)
+{
+	(void)kbm_remap_window(pfn_to_pa(pages[1]->p_pagenum), false);
 }
 
 CHECK(bootwin_again, "bootwin-again", "kbm_remap_window", 1, 2, "bootwin-shows", CK_BARE)
 {
 	x86pte_t saved;
+	uint_t flushes;
 
 	take_pages();
 	saved = boot_window_begin();
 	copy_on(hat);
 	show(pages[0], 0, false);
 	show(pages[1], 0, false);
+	(void)kbm_remap_window(pfn_to_pa(pages[0]->p_pagenum), false);
+	flushes = step_flushes(show_second);
 	copy_off();
 	boot_window_as_it_was(saved);
-	check_true(shown.word == 0x22222222, "the window was moved to another frame, but a read finds 0x%x of the first one", shown.word);
+	check_true(shown.word == 0x22222222, "the window was moved to another frame, but a read finds 0x%x of the first one",
+	    shown.word);
+	check_true(flushes > 0, "the window was moved to another frame, and no instruction tells the TLB so");
 	drop_pages();
 }
 
@@ -205,10 +218,18 @@ CHECK(mapin_reaches, "mapin-reaches", "x86pte_mapin", 1, 2, NULL, 0)
 	drop();
 }
 
-/* Bochs' TLB remembers what the window showed before. */
+static void
+map_second(void)
+{
+	(void)x86pte_mapin(pages[1]->p_pagenum, 0, NULL);
+	x86pte_mapout();
+}
+
+/* The TLB remembers what the window showed before. */
 CHECK(mapin_again, "mapin-again", "x86pte_mapin", 1, 1, "mapin-reaches", 0)
 {
 	x86pte_t first, second;
+	uint_t flushes, again;
 
 	take_pages();
 	copy_on(hat);
@@ -216,12 +237,16 @@ CHECK(mapin_again, "mapin-again", "x86pte_mapin", 1, 1, "mapin-reaches", 0)
 	(void)visit(pages[0]->p_pagenum, 0, &first, 0x11111110);
 	(void)visit(pages[1]->p_pagenum, 0, &second, 0x22222220);
 	(void)visit(pages[0]->p_pagenum, 0, &first, 0);
+	flushes = step_flushes(map_second);
+	again = step_flushes(map_second);
 	kpreempt_enable();
 	copy_off();
 	windows_put_right();
 	check_true((uint32_t)second == 0x22222222 && (uint32_t)first == 0x11111110,
 	    "two tables mapped in in turn: 0x%llx was read from the second, then 0x%llx from the first", (unsigned long long)second,
 	    (unsigned long long)first);
+	check_true(flushes > 0 || !by_window(), "the page window was moved to another frame, and no instruction tells the TLB so");
+	check_true(again == 0, "a table that the window shows already was mapped in: %u flushes, want none", again);
 	drop_pages();
 }
 
@@ -259,45 +284,50 @@ CHECK(mapin_held, "mapin-held", "x86pte_mapin", 1, 2, "mapin-reaches", 0)
 	drop_pages();
 }
 
+/** The kernel as it was when it started: no linear map, no page windows yet. */
+static struct {
+	uintptr_t	vbase, where;
+	x86pte_t	window, seen;
+} early;
+
 /* Word 0 of eight is marked in a page: entry 64, or 128, begins with one. */
-static uintptr_t
-visit_early(x86pte_t *seen)
+static void
+visit_early(void)
 {
 	void *p = x86pte_mapin(pages[0]->p_pagenum, 512 / mmu.pte_size, NULL);
 
-	*seen = read_through(p);
+	early.seen = read_through(p);
+	early.where = (uintptr_t)p;
 	x86pte_mapout();
-	return ((uintptr_t)p);
+}
+
+static void
+early_over(void)
+{
+	khat_running = true;
+	ptable_vbase = early.vbase;
+	pte_store(boot_entry(), early.window);
+	invlpg(WINDOW_VA(WINDOW_BOOT));
 }
 
 /* As it was when the kernel started; whatever happens, it is not for long. */
 CHECK(mapin_boot, "mapin-boot", "x86pte_mapin", 1, 1, "mapin-reaches mapin-held", 0)
 {
-	struct check_frame f;
-	uintptr_t vbase = ptable_vbase;
-	volatile uintptr_t where = 0;
-	static x86pte_t seen;
-	x86pte_t saved;
-
 	take_pages();
-	saved = boot_window_begin();
+	early.vbase = ptable_vbase;
+	early.window = boot_window_begin();
 	copy_on(hat);
-	check_frame_push(&f, true);
 	khat_running = false;
 	ptable_vbase = 0;
-	if (md_setjmp(&f.cf_jump) == 0)
-		where = visit_early(&seen);
-	khat_running = true;
-	ptable_vbase = vbase;
-	check_frame_pop(&f);
+	check_guarded(visit_early, early_over);
+	early_over();
 	copy_off();
-	boot_window_as_it_was(saved);
-	check_true(f.cf_kind == NULL, "before the HAT runs: %s", f.cf_text);
-	check_true((uint32_t)seen == 0x11111111, "before the HAT runs (khat_running is false) 0x%llx was read, want 0x11111111",
-	    (unsigned long long)seen);
+	kpreempt_enable();
+	check_true((uint32_t)early.seen == 0x11111111,
+	    "before the HAT runs (khat_running is false) 0x%llx was read, want 0x11111111", (unsigned long long)early.seen);
 	if (by_window())
-		check_true(where >= WINDOW_VA(WINDOW_BOOT) && where < WINDOW_VA(WINDOW_BOOT) + PAGESIZE,
-		    "before the HAT runs tables are shown by the boot window, not at 0x%lx", (ulong_t)where);
+		check_true((early.where & PAGEMASK) == WINDOW_VA(WINDOW_BOOT),
+		    "before the HAT runs tables are shown by the boot window, not at 0x%lx", (ulong_t)early.where);
 	drop_pages();
 }
 
@@ -383,22 +413,34 @@ copies_put_right(htable_t *ht)
 	x86pte_copy(ht, ht, 0, 0);
 }
 
-/* Copy, put the windows right, and say only then how it went. */
+static struct {
+	htable_t	*from, *to;
+	uint_t		entry, count;
+} todo;
+
+static void
+do_copy(void)
+{
+	x86pte_copy(todo.from, todo.to, todo.entry, todo.count);
+}
+
+static void
+put_copies_right(void)
+{
+	copies_put_right(todo.from);
+}
+
 static void
 copy(hat_t *hat, htable_t *from, htable_t *to, uint_t entry, uint_t count)
 {
-	struct check_frame f;
-
+	todo.from = from;
+	todo.to = to;
+	todo.entry = entry;
+	todo.count = count;
 	copy_on(hat);
-	check_frame_push(&f, true);
-	if (md_setjmp(&f.cf_jump) == 0)
-		x86pte_copy(from, to, entry, count);
-	check_frame_pop(&f);
-	if (f.cf_kind != NULL && strcmp(f.cf_kind, "todo") == 0)
-		x86pte_copy(from, to, entry, count);	/* a stub: it ends the check */
+	check_guarded(do_copy, put_copies_right);
 	copy_off();
 	copies_put_right(from);
-	check_true(f.cf_kind == NULL, "copying %u entries from %u on: %s", count, entry, f.cf_text);
 }
 
 /* [entry, entry + count) must be `inside` (from a start, or 0), the rest as it was. */
@@ -432,20 +474,33 @@ CHECK(copy_range, "copy-range", "x86pte_copy", 1, 3, NULL, 0)
 	drop_table(to);
 }
 
+static void
+copy_stepped(void)
+{
+	x86pte_copy(todo.from, todo.to, todo.entry, todo.count);
+}
+
 /* The window onto the source has shown another table before. */
 CHECK(copy_again, "copy-again", "x86pte_copy", 1, 1, "copy-range", 0)
 {
 	htable_t *from = filled_table(hat, FROM), *another = filled_table(hat, ANOTHER), *to = filled_table(hat, TO);
+	uint_t flushes;
 
 	copy_on(hat);
 	kpreempt_disable();
 	x86pte_copy(from, to, 0, 8);
 	x86pte_copy(another, to, 8, 8);
+	todo.from = from;
+	todo.to = to;
+	todo.entry = 16;
+	todo.count = 1;
+	flushes = step_flushes(copy_stepped);
 	kpreempt_enable();
 	copy_off();
 	copies_put_right(from);
 	check_eq(raw_entry(to, 0), filler(FROM, 0), "an entry copied from the first table");
 	check_eq(raw_entry(to, 8), filler(ANOTHER, 8), "an entry copied from another table after that");
+	check_true(flushes > 0 || kpm_vbase != 0, "the source's window was moved to another frame, and no instruction tells the TLB so");
 	drop_table(from);
 	drop_table(another);
 	drop_table(to);

@@ -45,7 +45,7 @@ user_trap(struct trapframe *tf)
 	return (false);
 }
 
-/* A check that steps through what it tries (check/step.h). */
+/* A check that steps through what it tries (labs/lab1-entries/step.h). */
 bool __attribute__((weak))
 step_trap(struct trapframe *tf)
 {

@@ -23,7 +23,7 @@ typedef struct boot_module {
 /** All of it. Constant once bootinfo_read() has filled it in. */
 typedef struct bootinfo {
 	int		bi_version;	/**< Multiboot 1 or 2 */
-	char		bi_cmdline[512];
+	char		bi_cmdline[1024];
 	boot_range_t	bi_ram[BOOT_MAXRANGES];	/**< usable memory, sorted, page aligned inwards */
 	int		bi_nram;
 	boot_module_t	bi_module[BOOT_MAXMODULES];

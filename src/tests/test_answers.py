@@ -170,3 +170,30 @@ def test_hostile():
         (Path(folder) / "answers.txt").mkdir()
         assert answers.read(Path(folder)).problems == ["answers.txt is missing"]
         assert all(reason == "answers.txt is missing" for _, _, _, reason in answers.grade(3, "i386", Path(folder), "jdoe"))
+
+
+WRONG = sorted((TOP / "solutions").glob("lab*/wrong/*.txt"))
+
+
+@needs("bochs")
+@cases(*[(path.stem, path) for path in WRONG])
+def test_wrong(case):
+    """a plausible wrong answer loses exactly the questions that its first line names"""
+    _, path = case
+    text = path.read_text()
+    named = re.match(r"# loses: (\S+(?: \S+)*)\n", text)[1].split()
+    wrong = answers.parse(text)
+    assert not wrong.problems and set(wrong.values) == set(named), wrong
+    right = answers.read(path.parents[1])
+    lab = int(re.match(r"lab(\d+)", path.parents[1].name)[1])
+    lines = "".join(f"{key}: {value}\n" for key, value in {**right.values, **wrong.values}.items() if key[0] == "q")
+    lost = []
+    for flavor in FLAVORS:
+        image(flavor)
+        lost += [key for key, points, _, _ in given(lines, lab, flavor) if points == 0]
+    assert sorted(lost) == sorted(named), lost
+
+
+def test_wrong_are_enough():
+    """lab 0 has at least eight"""
+    assert len([p for p in WRONG if p.parents[1].name.startswith("lab0-")]) >= 8

@@ -17,7 +17,8 @@ LAB = labs.get(5)
 
 def grade(*options):
     out = Path(tempfile.mkdtemp()) / "grade.json"
-    done = run("python3", "src/tools/grade.py", "--flavor", "amd64", "--no-plain", "--json", out, *options, check=False, timeout=500)
+    done = run("python3", "src/tools/grade.py", "--flavor", "amd64", "--no-plain", "--json", out, *options, check=False,
+               timeout=500)
     return done, json.loads(out.read_text())["rows"] if out.exists() else None
 
 

@@ -69,7 +69,7 @@ class Row:
 def clean_environment():
     """As at a person's prompt: not what the make that started us left in there."""
     env = dict(os.environ)
-    for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "FLAVOR", "CPUS", "ARGS"):
+    for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "FLAVOR", "CPUS", "ARGS", "LAB", "SOLVED"):
         env.pop(name, None)
     return env
 
@@ -214,6 +214,51 @@ def flush_rows():
             for flavor in FLAVORS for name, (group, bound) in FLUSHES.items()]
 
 
+# One unit touched, the whole of its lab graded again: the student's way of working.
+EDITED = "solutions/lab3-building/htable_create.c"
+GRADE_BOUNDS = {"amd64": 2.5, "i386": 2.5, "i386 amd64": 4.0}
+
+
+def grade_edit_command(flavors):
+    return "make grade LAB=3 SOLVED=1 FLAVOR='%s'" % flavors
+
+
+def grade_edit(flavors, times):
+    run(grade_edit_command(flavors))
+    return median_of(times, lambda: os.utime(os.path.join(TOP, EDITED)), grade_edit_command(flavors))
+
+
+def grade_count_command(flavor):
+    return "python3 src/tools/grade.py --lab 3 --solved --flavor %s --count" % flavor
+
+
+def grade_count(flavor):
+    """Emulated instructions of all boots of one grading."""
+    _, output = run(grade_count_command(flavor))
+    found = re.search(r"lab 3 %s: (\d+) boots, (\d+) instructions" % flavor, output)
+    if not found:
+        raise Trouble("no count of instructions")
+    return int(found[2]), "exact"
+
+
+GRADE_ALL = "CCACHE_DISABLE=1 make grade SOLVED=1"
+
+
+def grade_all():
+    run("rm -rf build/*-graded build/*-graded-* build/*-grade-[0-9]* build/*-plain-[0-9]* build/answers build/units")
+    return round(run(GRADE_ALL)[0], 3), "once, from nothing built"
+
+
+def grade_rows(times):
+    rows = [Row("grade-edit-%s" % flavors.replace("i386 amd64", "both"), "s", bound,
+                "touch %s; time %s" % (EDITED, grade_edit_command(flavors)), lambda flavors=flavors: grade_edit(flavors, times))
+            for flavors, bound in GRADE_BOUNDS.items()]
+    rows += [Row("grade-edit-instructions-%s" % flavor, "instructions", None, grade_count_command(flavor),
+                 lambda flavor=flavor: grade_count(flavor)) for flavor in FLAVORS]
+    rows.append(Row("grade-all", "s", 120.0, "time " + GRADE_ALL, grade_all))
+    return rows
+
+
 def cost_rows():
     return [Row("cost-%s-%s" % (name, flavor), "bytes" if "bytes" in name else "instructions",
                 bound if flavor == "amd64" else None, "%s | grep 'name=%s '" % (costs_command(flavor), name),
@@ -231,7 +276,7 @@ def table(times, source):
         rows.append(Row("touch-one-file-and-compare-" + flavor, "s", REBUILD_BOUND,
                         "touch %s; time make compare FLAVOR=%s" % (source, flavor),
                         lambda flavor=flavor: rebuilt_compare(flavor, source, times)))
-    return rows + cost_rows() + flush_rows()
+    return rows + cost_rows() + flush_rows() + grade_rows(times)
 
 
 # ------------------------------------------------------------------------- the report

@@ -43,9 +43,9 @@ def whose(o: argparse.Namespace) -> tuple[str, str, str]:
         got = submission.read(o.submission, None if o.lab == "all" else o.lab)
         return os.path.relpath(submission.extract(got), host.ROOT), got.student, str(got.lab.number)
     folder = o.folder or ("solutions" if o.solved else "labs")
-    if o.id or (host.ROOT / folder / lab.ID_FILE).exists():
+    if o.id or (not o.solved and (host.ROOT / folder / lab.ID_FILE).exists()):
         return folder, lab.student_id(folder, o.id or None), o.lab
-    return folder, "nobody", o.lab
+    return folder, "solution" if o.solved else "nobody", o.lab
 
 
 def grade(o: argparse.Namespace) -> int:

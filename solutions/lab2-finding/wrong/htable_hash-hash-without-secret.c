@@ -7,7 +7,8 @@
 #include <hat/htable_impl.h>
 
 /*
- * (base, level) is one number: a base is a multiple of 2^21 at least, so the level fits below it. Multiplied by an odd number, two such numbers agree in n bits of the middle of the product with a probability of about 2^-n, however
+ * (base, level) is one number: a base is a multiple of 2^21 at least, so the level fits below it. Multiplied by an odd
+ * number, two such numbers agree in n bits of the middle of the product with a probability of about 2^-n, however
  * they were chosen: neither one page every 128 GiB nor a spiteful program fills one chain.
  */
 uint_t

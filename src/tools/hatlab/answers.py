@@ -169,10 +169,11 @@ def _difference(kind: str, have, want) -> str:
 # ------------------------------------------------------------------------------------------------- a sheet
 
 
-def grade(lab: int, flavor: str, folder: Path, student: str) -> list[tuple[str, int, int, str]]:
+def grade(lab: int, flavor: str, folder: Path, student: str, image: Path | None = None) -> list[tuple[str, int, int, str]]:
     """(question, points, maximum, reason) for each measured question of one kernel; reason is empty when it is right.
 
     `folder` is the lab's, or the one that it is in. What solutions/ has is the answers of one id, whoever asks.
+    `image` is the folder of the reference kernel, the plain image if not given.
     """
     if not (folder / FILE).exists():
         folder = next(folder.glob(f"lab{lab}-*"), folder)
@@ -182,7 +183,7 @@ def grade(lab: int, flavor: str, folder: Path, student: str) -> list[tuple[str, 
     answers = read(folder)
     given = {q.key: answers.values.get(f"{q.key}.{flavor}", "") for q in sheet.questions}
     missing = answers.problems[0] if answers.problems and not answers.values else "not answered"
-    seen = facts.collect(flavor, sheet.args, sheet.names, sheet.cpus) if any(given.values()) else None
+    seen = facts.collect(flavor, sheet.args, sheet.names, sheet.cpus, image) if any(given.values()) else None
     out = []
     for question in sheet.questions:
         text = given[question.key]

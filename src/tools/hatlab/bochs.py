@@ -30,7 +30,7 @@ from .host import HostError
 from .image import write_padded
 
 START_SECONDS = 20.0  # to reach the first prompt; 0.1 is usual
-NAP_SECONDS = 0.001
+NAP_SECONDS = 0.0005
 SIGINT_SECONDS = 5.0  # to answer an interrupt
 # What the guest's own text must not be taken for: the words of a stop, or of Bochs leaving.
 STOP_WORDS = re.compile(rb"\(\d+\) (?:Magic breakpoint|Breakpoint \d|Caught )|Next at t=|\(\d+\)\.\[\d+\]|={60}")
@@ -44,6 +44,7 @@ class BochsGone(Exception):
         self.end = end
         self.code = code
         self.output = output
+        self.replies: list[str] = []
 
 
 # ------------------------------------------------------------------------------------------------- the program
@@ -340,6 +341,44 @@ class Bochs:
     def interrupt(self) -> None:
         """Have a guest that runs stop (from a signal handler, while go() waits)."""
         os.killpg(self._process.pid, signal.SIGINT)
+
+    def ask_and_go(
+        self, commands: Sequence[str], ends: Callable[[], float], on_text: Callable[[str], None] | None = None
+    ) -> tuple[list[str], Stop, bool]:
+        """`ask`, then `go`, in one breath: half the conversation of many short stops.  What the guest prints comes at the end.
+
+        A BochsGone that comes out of it has the replies as `.replies`.
+        """
+        self._send([*commands, "c"])
+        first, self._number = self._number, self._number + len(commands) + 1
+        mark = bochs_out.prompt(self._number).encode()
+        interrupted = False
+        try:
+            if not self._read_until(mark, ends, lambda: None):
+                interrupted = True
+                os.killpg(self._process.pid, signal.SIGINT)
+                if not self._read_until(mark, _after(SIGINT_SECONDS)):
+                    os.killpg(self._process.pid, signal.SIGKILL)
+                    while self._more():
+                        pass
+                    self._gone()
+        except BochsGone as gone:
+            gone.replies, rest = self._cut(gone.output, first, commands)
+            if on_text:
+                on_text(re.split(r"\(\d+\)\.\[\d+\]|={60}", bochs_out.without_echo(rest, "c"))[0])
+            raise
+        replies, rest = self._cut(self._text(), first, commands)
+        stop = bochs_out.parse_stop(bochs_out.without_echo(rest[: -len(mark)], "c"))
+        self._buffer.clear()
+        if on_text:
+            on_text(stop.before)
+        return replies, stop, interrupted
+
+    @staticmethod
+    def _cut(text: str, first: int, commands: Sequence[str]) -> tuple[list[str], str]:
+        replies = bochs_out.split_replies(text, first, len(commands))
+        mark = bochs_out.prompt(first + len(commands))
+        return [bochs_out.without_echo(r, c) for r, c in zip(replies, commands)], text.split(mark, 1)[1] if commands else text
 
     def quit(self) -> int:
         """Leave by the debugger's own `q`; the exit code."""

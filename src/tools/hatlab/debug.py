@@ -17,6 +17,7 @@ When the script has nothing more to say at a stop, it is the reader's turn: Ente
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -25,7 +26,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import bochs, bochs_out, host, image
+from . import bochs, bochs_out, gradeimage, host, image
 from . import lab as labs
 from .bochs import Bochs, BochsGone
 from .bochs_out import BochsOutputError, Stop
@@ -115,24 +116,19 @@ class Addresses:
 
 # ---------------------------------------------------------------------------- the image
 
-def build(lab: Lab, flavor: str, solved: bool = False) -> Path:
-    """The folder of the lab's trial image (of the plain image, for a lab without units)."""
-    words = []
-    if lab.units and solved:
-        copies = " ".join(f"mine:{unit}=solutions/{lab.name}/{unit}.c" for unit in lab.unit_names)
-        words = [f"IMAGE=lab{lab.number}-solved", f"TRIAL={copies}", "TESTS=1"]
-    elif lab.units:
-        words = [f"LAB={lab.number}"]
-    name = words[0].replace("IMAGE=", "").replace("LAB=", "lab") if words else ""
-    folder = host.BUILD / (f"{flavor}-{name}" if name else flavor)
-    folder.mkdir(parents=True, exist_ok=True)
-    command = ["make", "-s", "--no-print-directory", "-f", "src/kernel.mk", f"FLAVOR={flavor}", *words]
-    done = subprocess.run(["flock", str(folder / "lock"), *command], cwd=labs.TOP, stdin=subprocess.DEVNULL,
+def build(lab: Lab, flavor: str, solved: bool = False) -> tuple[Path, bytes]:
+    """(kernel, its CD): the lab's trial image, as it is graded; the plain one for a lab without units."""
+    if lab.units:
+        jobs = os.cpu_count() or 1
+        gradeimage.build_objects(flavor, jobs)
+        built = gradeimage.build_trial(gradeimage.Answers(lab.number, "solutions" if solved else "labs"), flavor)
+        return built.elf.path, built.image
+    done = subprocess.run(["make", "-s", "kernel", f"FLAVOR={flavor}"], cwd=labs.TOP, stdin=subprocess.DEVNULL,
                           capture_output=True, text=True, env=labs.clean_environment())
     if done.returncode:
-        wrong = [line for line in (done.stderr + done.stdout).splitlines() if "error" in line or "triallink" in line]
-        raise LabError(f"lab {lab.number} does not build for {flavor}: {(wrong or ['see make LAB=%d' % lab.number])[0][:150]}")
-    return folder
+        raise LabError(f"the kernel does not build for {flavor}: see make kernel")
+    folder = host.BUILD / flavor
+    return folder / "kernel.elf", image.load(folder / "hatlab.iso")
 
 
 # ---------------------------------------------------------------------------- the session
@@ -254,7 +250,7 @@ def start(lab: Lab, flavor: str, cpus: int | None, args: str, say: Callable[[str
     if not path.is_file():
         raise LabError(f"{where} is missing: lab {lab.number} has no script for the debugger")
     script = parse(path.read_text(encoding="utf-8"), where)
-    folder = build(lab, flavor, solved)
+    kernel, disk = build(lab, flavor, solved)
     words = [f"tour=0 checks=lab{lab.number} copy=mine" if lab.units else "", script.args, args]
     try:
         words.append(f"seed={labs.seed(labs.student_id(), lab)}")
@@ -262,6 +258,5 @@ def start(lab: Lab, flavor: str, cpus: int | None, args: str, say: Callable[[str
         pass            # nobody's seed will do
     args = " ".join(word for word in words if word)
     say(f"Lab {lab.number} on {flavor}, led by {where}; the kernel's command line: {args or '(none)'}")
-    disk = image.with_args(image.load(folder / "hatlab.iso"), args, str(folder))
-    with Bochs(disk, cpus or script.cpus) as machine:
-        return Session(script, where, Addresses(folder / "kernel.elf"), say, ask).run(machine)
+    with Bochs(image.with_args(disk, args), cpus or script.cpus) as machine:
+        return Session(script, where, Addresses(kernel), say, ask).run(machine)

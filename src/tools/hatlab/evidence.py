@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import bochs_out, outside
-from .bochs import Bochs, BochsGone, set_cpu
+from .bochs import Bochs, BochsGone
+from .bochs_out import Stop
 from .checktable import Check, read_checks
 from .elf import Elf
 from .host import HostError
@@ -28,8 +29,9 @@ START_INSTRUCTIONS = 200_000_000  # to the first check
 CHECK_INSTRUCTIONS = 150_000_000  # one check, with all patience that the kernel has for it
 SECONDS = 300.0  # for one boot: only where emulated time does not stop it
 STACK = 64 << 10
+QUICK = ("evidence_begin", "evidence_copy_on", "evidence_copy_off", "evidence_end")  # nothing to ask there that depends on the answers
 RESULTS = ("ok", "wrong", "todo")
-PLACES = ("evidence_begin", "evidence_copy_on", "evidence_copy_off", "evidence_end", "outside_stop", "run_done")
+PLACES = (*QUICK, "outside_stop", "run_done")
 # Of the framework's data, what never changes once the command line is read.
 CONSTANT = ("boot_copy", "boot_state", "check_ticks", "check_seed", "checks_wanted", "copy_wanted", "results_word",
             "together_wanted", "judge_each")
@@ -110,8 +112,7 @@ class Watcher:
         with Bochs(self.image, self.cpus) as machine:
             try:
                 self._start(machine)
-                while True:
-                    self._next(machine)
+                self._follow(machine)
             except _Stopped as stopped:
                 self.seen.end, self.seen.problem = stopped.args
             except BochsGone as gone:
@@ -136,24 +137,49 @@ class Watcher:
         machine.ask(["d 1", f"watch w 0x{self.elf.physical(start):x} {end - start}",
                      *(f"lb 0x{address:x}" for address in self.places)])
 
-    def _next(self, machine: Bochs) -> None:
+    def _follow(self, machine: Bochs) -> None:
+        """From stop to stop.  At most places one conversation reads what is there and goes on; what was read is judged behind it."""
         stop, late = machine.go(lambda: self.ends, self._take)
-        self.seen.instructions = stop.t
-        self.seen.stops += 1
+        while True:
+            place = self._place_of(machine, stop, late)
+            self.seen.stops += 1
+            self.seen.instructions = t = stop.t
+            cpu = [f"set $cpu = {stop.cpu}"] if self.cpus > 1 else []
+            if place in QUICK:
+                try:
+                    replies, stop, late = machine.ask_and_go([*cpu, *self._looks()], lambda: self.ends, self._take)
+                except BochsGone as gone:
+                    self._at_place(machine, place, gone.replies[len(cpu) :], t)
+                    raise
+                self._at_place(machine, place, replies[len(cpu) :], t)
+            else:
+                if place:
+                    self._at_place(machine, place, machine.ask([*cpu, *self._looks()])[len(cpu) :], t)
+                stop, late = machine.go(lambda: self.ends, self._take)
+
+    def _place_of(self, machine: Bochs, stop: Stop, late: bool) -> str | None:
+        """Which of our places this is; None: another stop, which was dealt with."""
         rip = bochs_out.linear_of(stop.where)
-        set_cpu(machine, stop.cpu)
         if late:
             raise _Stopped("hang", f"hangs{self._at(rip)}")
+        if stop.kind == "breakpoint":
+            return self.places.get(rip)
         if stop.kind == "time":
             self._time(machine, stop.t, rip)
         elif stop.kind == "watch":
             raise _Stopped("text", f"the kernel's own text or constants are written to{self._at(rip)}")
-        elif stop.kind == "breakpoint" and rip in self.places:
-            self._place(machine, self.places[rip], stop.t)
         elif stop.kind == "other":
             vector = machine.triple_fault_logged()
             if vector is not None:
                 raise _Stopped("crash", _triple(vector) + self._at(rip))
+        return None
+
+    def _looks(self) -> list[str]:
+        """What is read at each place: registers, the stack's end, the caller's frame, the framework's data."""
+        wide = self.elf.word == 8
+        start, end = self.framework
+        return ["r", "x /4gx rsp" if wide else "x /4wx esp", "x /2gx rbp" if wide else "x /2wx ebp",
+                f'writemem "framework.bin" 0x{start:x} {end - start}']
 
     def _take(self, text: str) -> None:
         self.reader.feed(text)
@@ -170,12 +196,8 @@ class Watcher:
 
     # one stop
 
-    def _place(self, machine: Bochs, name: str, t: int) -> None:
-        start, end = self.framework
+    def _at_place(self, machine: Bochs, name: str, replies: list[str], t: int) -> None:
         wide = self.elf.word == 8
-        words = "g" if wide else "w"
-        replies = machine.ask(["r", f"x /4{words}x {'rsp' if wide else 'esp'}", f"x /2{words}x {'rbp' if wide else 'ebp'}",
-                               f'writemem "framework.bin" 0x{start:x} {end - start}'])
         regs = bochs_out.parse_registers(replies[0])
         stack, frame = _words(replies[1], 4), _words(replies[2], 2)
         data = (machine.dir / "framework.bin").read_bytes()
@@ -326,7 +348,7 @@ class Watcher:
 
     def _frames(self) -> str:
         names = [m[1] for line in self.reader.frames if (m := re.match(r"\s*#\d+ 0x[0-9a-f]+ (\S+)", line))]
-        names = [n for n in names if not n.startswith(("panic", "assfail", "lab_todo"))][:4]
+        names = [n.replace("__mine", "").replace("__ref", "") for n in names if not n.startswith(("panic", "assfail", "lab_todo"))][:4]
         return f" (from {' < '.join(clean(n) for n in names)})" if names else ""
 
 

@@ -9,12 +9,13 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from . import answers as answer_files
 from . import gradeimage, plain
+from . import unit as unit_rules
 from .checktable import Check, in_order, read_checks
 from .evidence import Seen, Verdict, Watcher
 from .gradeimage import Answers, Built
@@ -73,23 +74,13 @@ def points_of(lab: int) -> dict[str, int]:
     return found
 
 
-def refusals(answers: Answers) -> dict[str, str]:
-    """Units that are not accepted, by the rules of hatlab.unit."""
-    try:
-        rules = importlib.import_module("hatlab.unit")
-    except ModuleNotFoundError:
-        return {}
-    return dict(rules.refusals(answers.lab, ROOT / answers.folder))
-
-
-def answer_rows(lab: int, flavor: str, folder: str, student: str) -> list[Row]:
-    """The measured questions, by hatlab.answers."""
-    try:
-        grader = importlib.import_module("hatlab.answers")
-    except ModuleNotFoundError:
-        return []
-    return [Row(f"answer {q}" if not str(q).startswith("answer") else str(q), p, m, r)
-            for q, p, m, r in grader.grade(lab, flavor, ROOT / folder, student)]
+def answer_rows(answers: Answers, flavor: str, student: str) -> list[Row]:
+    """The measured questions."""
+    folder = ROOT / answers.folder / gradeimage.lab_folder(answers.lab)
+    given = answer_files.read(folder).values
+    image = gradeimage.build_reference(flavor) if any(given.values()) else None
+    return [Row(f"answer {question}", points, maximum, reason)
+            for question, points, maximum, reason in answer_files.grade(answers.lab, flavor, folder, student, image)]
 
 
 class Grading:
@@ -115,7 +106,7 @@ class Grading:
     def prepare(self) -> None:
         """Look at the student's files before anything is made of them."""
         if not self.trust and gradeimage.units_of(self.lab):
-            self.answers.refused.update(refusals(self.answers))
+            self.answers.refused.update(unit_rules.refusals(self.lab, ROOT / self.answers.folder, (self.flavor,)))
 
     def build(self) -> None:
         """The trial image; files that do not compile are left out of it."""
@@ -271,8 +262,7 @@ class Grading:
             if self.answers.refused:
                 plain_row.reason = self._not_usable()
         if "answers" in self.points:
-            rows = answer_rows(self.lab, self.flavor, self.answers.folder, self.student)
-            found += rows or [Row("answers", 0, 0, "not graded: no grader for answers in this tree")]
+            found += answer_rows(self.answers, self.flavor, self.student)
         return found
 
     def _check_rows(self) -> Iterator[Row]:

@@ -51,7 +51,11 @@ def labs() -> list[int]:
 
 
 def checks_of(lab: int) -> list[str]:
-    return [str(p.relative_to(ROOT)) for p in sorted(ROOT.glob(f"labs/{lab_folder(lab)}/checks*.c"))]
+    """A lab's checks, and what they want of src/check/tests/: check/X.h is declared for all, X.c is not in every image."""
+    paths = sorted(ROOT.glob(f"labs/{lab_folder(lab)}/checks*.c"))
+    wanted = {h for p in paths for h in re.findall(r"#include <check/(\w+)\.h>", p.read_text())}
+    helpers = [p for h in sorted(wanted) if (p := ROOT / "src/check/tests" / f"{h}.c").is_file()]
+    return [str(p.relative_to(ROOT)) for p in paths + helpers]
 
 
 @dataclass
@@ -114,7 +118,7 @@ def _must(done: subprocess.CompletedProcess, what: str) -> None:
 def build_objects(flavor: str, jobs: int) -> None:
     """What no student writes, and all checks of the labs asked for."""
     with _locked(flavor):
-        checks = " ".join(c for lab in labs() for c in checks_of(lab))
+        checks = " ".join(dict.fromkeys(c for lab in labs() for c in checks_of(lab)))
         _must(_make(flavor, f"CHECKS={checks}", "IMAGE=graded-objects", "objects", jobs=jobs), "the kernel")
 
 
@@ -161,6 +165,13 @@ def build_plain(answers: Answers, flavor: str) -> Built:
     with _locked(flavor):
         _must(_make(flavor, f"IMAGE={name}", "CHECKS=", f"UNITS={units}", f"build/{flavor}-{name}/kernel.boot"), f"lab {answers.lab}")
         return _built(flavor, name, _frame(flavor, PROGRAMS))
+
+
+def build_reference(flavor: str) -> Path:
+    """A kernel without anything of a student's, as a folder: what questions are about."""
+    with _locked(flavor):
+        _must(_make(flavor, "IMAGE=graded-reference", "CHECKS="), "the kernel")
+    return BUILD / f"{flavor}-graded-reference"
 
 
 # ------------------------------------------------------------------------------------------------------------ frames
