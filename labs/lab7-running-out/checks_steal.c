@@ -4,6 +4,7 @@
  * @brief Checks of lab 7: stealing. They judge what is gone and what is left, so any way of finding victims passes that takes
  * them in the right order.
  */
+#define CHECK_PART	1
 #include <check/outside.h>
 #include <check/trial.h>
 #include <hat/hment.h>
