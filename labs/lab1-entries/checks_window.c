@@ -92,13 +92,15 @@ CHECK(bootwin_shows, "bootwin-shows", "kbm_remap_window", 1, 2, NULL, CK_BARE)
 	copy_off();
 	boot_window_as_it_was(saved);
 	check_true((uintptr_t)shown.ptr == WINDOW_VA(WINDOW_BOOT) + offset,
-	    "the window is at 0x%lx; for offset 0x%lx it returned 0x%lx", (ulong_t)WINDOW_VA(WINDOW_BOOT), (ulong_t)offset, (ulong_t)(uintptr_t)shown.ptr);
+	    "the window is at 0x%lx; for offset 0x%lx it returned 0x%lx", (ulong_t)WINDOW_VA(WINDOW_BOOT), (ulong_t)offset,
+	    (ulong_t)(uintptr_t)shown.ptr);
 	check_true(PTE2PFN(shown.entry, 0) == pages[0]->p_pagenum, "the window's entry is 0x%llx, and frame 0x%lx was to be shown",
 	    (unsigned long long)shown.entry, pages[0]->p_pagenum);
 	check_true((shown.entry & (want | PT_USER)) == want,
 	    "the window's entry is 0x%llx: it wants to be valid, writable, the kernel's alone, not executable",
 	    (unsigned long long)shown.entry);
-	check_true(shown.readable && shown.word == 0x11111111, "through the window 0x%x is read, in the frame is 0x11111111", shown.word);
+	check_true(shown.readable && shown.word == 0x11111111, "through the window 0x%x is read, in the frame is 0x11111111",
+	    shown.word);
 	drop_pages();
 }
 

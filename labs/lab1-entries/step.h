@@ -21,8 +21,8 @@
 uint64_t step_through(uint64_t (*func)(volatile void *a, uint64_t b, uint64_t c), volatile void *a, uint64_t b, uint64_t c,
     void (*between)(uint_t n), uint_t *steps);
 /**
- * Call func() and count the instructions in it that drop translations: INVLPG, and stores to CR3 and CR4. Whether a TLB has one to
- * drop depends on where things happen to be; whether it is told to does not. The same rules.
+ * Call func() and count the instructions in it that drop translations: INVLPG, and stores to CR3 and CR4. Whether a TLB has
+ * one to drop depends on where things happen to be; whether it is told to does not. The same rules.
  */
 uint_t step_flushes(void (*func)(void));
 

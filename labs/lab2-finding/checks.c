@@ -3,8 +3,8 @@
  * @file
  * @brief Checks of lab 2, first half: addresses and indices, hashes, chains.
  *
- * Reference code: a student's copy is only what they act on. The functions here look at nothing but their arguments, so most tables are made up: an object with a base and a level, and no
- * frame. That way each geometry is seen in each kernel, that of a hat of four gigabytes too.
+ * Reference code: a student's copy is only what they act on. The functions here look at nothing but their arguments, so most
+ * tables are made up: an object with a base and a level, and no frame. That way each geometry is seen in each kernel, that of a hat of four gigabytes too.
  */
 #include <check/check.h>
 #include <check/scratch.h>
@@ -314,7 +314,8 @@ want_spread(hat_t *hat, level_t level, uintptr_t stride)
 	fair = NSECRETS * n * (n - 1) / 2 / (CHOOSES + 1);
 	have = collisions(hat, key, n);
 	check_true(have <= 6 * fair + NSECRETS,
-	    "%u level-%d tables, 0x%lx apart: %u pairs on one chain (of %u hashes each), %u are fair", n, level, (ulong_t)stride, have, NSECRETS, fair);
+	    "%u level-%d tables, 0x%lx apart: %u pairs on one chain (of %u hashes each), %u are fair", n, level, (ulong_t)stride, have,
+	    NSECRETS, fair);
 }
 
 /* Neighbours; and pages as far apart as a program likes that wants all of its tables on one chain. */

@@ -152,7 +152,7 @@ struct call {
 	level_t		level;
 };
 
-/* Who wants a mutex that this thread holds already is stopped, and the message names it: that is how a lock is seen being taken. */
+/* Who wants a mutex that this thread holds already is stopped, and the message names it: so a lock is seen being taken. */
 static bool
 takes_lock(void (*func)(void *), struct call *c, uintptr_t base)
 {

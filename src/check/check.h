@@ -22,7 +22,7 @@ struct check {
 	uint16_t	ck_lab;
 	uint16_t	ck_points;
 	uint16_t	ck_flags;	/**< CK_* */
-	uint16_t	ck_line;	/**< where it stands: checks of a lab run in this order */
+	uint16_t	ck_line;	/**< where it stands, CHECK_PART included: checks of a lab run in this order */
 };
 
 #define CHECK_NHATS	6
@@ -31,6 +31,12 @@ struct check {
 #define CK_BOOT		0x2	/**< what it looks at happened at power-on: runs for the copy that select= chose for its unit, or the reference */
 #define CK_ALONE	0x4	/**< means nothing with its neighbours under test as well: not repeated for all units of a lab together */
 
+/** A lab with several files of checks: which of them this one is, from 0. The second one and those behind it define it first. */
+#ifndef CHECK_PART
+#define CHECK_PART	0
+#endif
+#define CHECK_LINES	4096	/**< a file has fewer */
+
 /**
  * Declare a check: CHECK(create_race, "create-race", "htable_create", 3, 4, CK_NEEDS, flags) { ... uses `hat` ... }
  */
@@ -38,7 +44,7 @@ struct check {
 	static void check_##ident(hat_t *hat);							\
 	static const struct check check_entry_##ident						\
 	    __attribute__((used, section("checks"), aligned(sizeof (void *)))) =		\
-	    { name, unit, check_##ident, needs, lab, points, flags, __LINE__ };				\
+	    { name, unit, check_##ident, needs, lab, points, flags, CHECK_PART * CHECK_LINES + __LINE__ };	\
 	static void check_##ident(hat_t *hat)
 
 /**

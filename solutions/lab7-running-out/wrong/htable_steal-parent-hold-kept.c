@@ -1,4 +1,5 @@
-/* notices: theft-empty, theft-live */
+/* notices: theft-live */
+/* notices[amd64]: theft-empty */
 /* SPDX-License-Identifier: ISC */
 /**
  * @file

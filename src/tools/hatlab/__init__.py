@@ -11,4 +11,9 @@ Read in this order:
     bochs       one run of Bochs and its debugger
     run         boot a kernel to its end
     compare     the three witnesses, side by side
+    lab         what a lab consists of
+    unit        which of a student's files may be linked
+    submission  what is handed in, packed and unpacked
+    handin      judged, graded, packed
+    debug       a lab in the debugger, with its script
 """

@@ -377,8 +377,9 @@ def check_section(name: str, size: int, line: str) -> None:
         raise Refused(f"puts something into a section of its own, {name}")
     if name.startswith(".note.GNU-stack") and "CODE" in line:
         raise Refused("needs a stack that can be executed (the address of a function inside a function)")
-    if not name.startswith(".text") and size > MAX_DATA:
-        raise Refused(f"has {size} bytes in {name}: at most {MAX_DATA} are taken")
+    most = MAX_SIZE if name.startswith(".text") else MAX_DATA
+    if size > most:
+        raise Refused(f"has {size} bytes in {name}: at most {most} are taken")
 
 
 CODE = re.compile(r"^\s+[0-9a-f]+:\t(.*?)\s*$")
