@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /**
  * @file
- * @brief The places themselves. Never inlined, never merged: each is an address of its own, with its arguments where a call puts them.
+ * @brief The places themselves. Never inlined, never merged: each has an address, and its arguments where a call puts them.
  */
 #include <check/evidence.h>
 

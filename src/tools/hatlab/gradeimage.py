@@ -102,7 +102,10 @@ def _environment() -> dict[str, str]:
     return labs_module.clean_environment()
 
 
-def _make(flavor: str, *words: str, jobs: int = 1) -> subprocess.CompletedProcess:
+jobs = 1  # compilers side by side, for one flavour
+
+
+def _make(flavor: str, *words: str) -> subprocess.CompletedProcess:
     return subprocess.run(
         ["make", "-s", "-k", f"-j{jobs}", "-f", "src/kernel.mk", f"FLAVOR={flavor}", f"O=build/{flavor}-graded", "TESTS=1", *words],
         cwd=ROOT, env=_environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True,
@@ -116,11 +119,11 @@ def _must(done: subprocess.CompletedProcess, what: str) -> None:
         raise HostError(f"{what} does not build: {told[0] if told else 'make failed'}")
 
 
-def build_objects(flavor: str, jobs: int) -> None:
+def build_objects(flavor: str) -> None:
     """What no student writes, and all checks of the labs asked for."""
     with _locked(flavor):
         checks = " ".join(dict.fromkeys(c for lab in labs() for c in checks_of(lab)))
-        _must(_make(flavor, f"CHECKS={checks}", "IMAGE=graded-objects", "objects", jobs=jobs), "the kernel")
+        _must(_make(flavor, f"CHECKS={checks}", "IMAGE=graded-objects", "objects"), "the kernel")
 
 
 def compile_errors(answers: Answers, flavor: str) -> dict[str, str]:
