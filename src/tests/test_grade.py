@@ -81,8 +81,8 @@ def test_solutions_two_cpus():
 @cases(*FLAVORS)
 @limit(300)
 def test_seeds(flavor):
-    """no check of a lab has a bad day: the reference passes with 12 seeds more"""
-    result = boot(flavor, "tour=0 checks=all copy=ref judge_each=0 seeds=12 seed=1000 watchdog=60000", deadline=9_000_000_000, timeout=280)
+    """no check of a lab has a bad day: the reference passes with 3 other seeds"""
+    result = boot(flavor, "tour=0 checks=all copy=ref judge_each=0 seeds=3 seed=1000 watchdog=60000", deadline=9_000_000_000, timeout=280)
     assert result.ok, result.problem
 
 
