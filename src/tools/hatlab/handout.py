@@ -211,7 +211,7 @@ _HAVE_WANT = re.compile(r": have …, want …$")
 
 def _sources(lab: Path) -> list[Path]:
     root = host.ROOT
-    found = [root / "Makefile", *lab.glob("*.c"), *(root / "src" / "tools").glob("**/*.py"), *(root / "src").glob("*.mk")]
+    found = [root / "Makefile", *lab.glob("*.[ch]"), *(root / "src" / "tools").glob("**/*.py"), *(root / "src").glob("*.mk")]
     for folder in ("check", "kern", "hat", "vm", "monitor", "x86", "amd64", "i386", "boot"):
         found += (root / "src" / folder).glob("*.[chS]")
     for unit in lab.glob("*.c"):
