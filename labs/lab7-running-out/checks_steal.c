@@ -268,8 +268,7 @@ CHECK(theft_stale, "theft-stale", "htable_steal", 7, 3, "theft-live", 0)
 		still += reach(va + i * PAGESIZE);
 	hat_setup(NULL);
 	check_eq(look_at_loot(loot, 1), 1, "tables stolen");
-	check_true(still == 0, "%u of %u pages can still be reached through the table that was stolen: their translations were not "
-	    "flushed", still, NSTALE);
+	check_true(still == 0, "%u of %u pages can still be reached through the table that was stolen: no flush", still, NSTALE);
 	(void)give_back(loot);
 	unanchor(hat, BESIDE(va));
 	page_free(pp, 0);

@@ -117,8 +117,8 @@ CHECK(shoot_all, "shoot-all", "hat_tlb_inval", 9, 4, NULL, 0)
 	world_make(hat);
 	alone(hat);
 	shoot(hat, DEMAP_ALL_ADDR);
-	check_eq(seen.old, 0, "after DEMAP_ALL_ADDR, addresses that still read the old page on the CPU that asks, a bit each");
-	check_eq(seen.peer_old, 0, "after DEMAP_ALL_ADDR, addresses that still read the old page on the other CPU, a bit each");
+	check_eq(seen.old, 0, "old pages that the CPU which asks still reads after DEMAP_ALL_ADDR, a bit each");
+	check_eq(seen.peer_old, 0, "old pages that the other CPU still reads after DEMAP_ALL_ADDR, a bit each");
 }
 
 /* The kernel's hat is in every address space, whichever hats the CPUs run; its entries are global. */

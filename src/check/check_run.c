@@ -14,6 +14,7 @@
 #include <check/evidence.h>
 #include <check/invariants.h>
 #include <check/outside.h>
+#include <check/scratch.h>
 #include <check/stress.h>
 #include <check/trial.h>
 #include <hat/dump_table.h>
@@ -34,18 +35,20 @@ static char checks_wanted[256] FRAMEWORK;
 static char copy_wanted[32] FRAMEWORK = "mine";
 static char results_word[400] FRAMEWORK;	/* the command line has room for no more */
 static uint64_t together_wanted FRAMEWORK;
+static uint64_t seeds_wanted FRAMEWORK = 1;
 TUNABLE_STRING(checks_wanted, "checks", "NAME[,NAME...], labN or all: run these checks");
 TUNABLE_STRING(copy_wanted, "copy", "which copy of a unit checks use (default mine); all: each one in the image");
 
-TUNABLE_STRING(results_word, "results", "what an earlier run said, a letter for each check in the order of the table: o ok, w wrong, t todo, - not run");
-TUNABLE_NUMBER(together_wanted, "together", "once all checks have passed, run them again with all units of copy= in use at once; 2: do only that");
+TUNABLE_STRING(results_word, "results", "what an earlier boot said, a letter for each check in the order of the table: o ok, w wrong, t todo, - not run");
+TUNABLE_NUMBER(together_wanted, "together", "once all checks have passed, run them again with all units of copy= in use at once");
+TUNABLE_NUMBER(seeds_wanted, "seeds", "run the checks with so many seeds, from seed= on; a failed one is not run with another");
 static uint64_t judge_each FRAMEWORK = 1;
 TUNABLE_NUMBER(judge_each, "judge_each", "0: judge what is global once after the last check that passed, not after each (faster; who did it is not told)");
 
 static uint_t nok, nwrong, ntodo;
 
 static struct {
-	uint8_t		results[CHECK_MAX];	/* with the copy being checked, by place in the table; what evidence_end() gets, plus 1; 0: has not run */
+	uint8_t		results[CHECK_MAX];	/* with this copy, by place in the table: 1 + what evidence_end() gets; 0: has not run */
 	struct check_run runs[RUNS_MAX];
 	uint_t		nruns;			/* given away for ever */
 	bool		together;		/* all units at once, now */
@@ -458,6 +461,7 @@ run_one(const struct check *c, const char *copy)
 	r->cr_hat = scratch_make(c);
 	check_current = r;
 	outside_start();
+	scratch_start();
 	check_random_start(c->ck_name);
 	t = thread_create("check", run_thread, r);
 	if (wait_for(t, r))
@@ -570,6 +574,20 @@ know_results(void)
 			framework.results[p - results_word] = *p == 'o' ? 1 : *p == 'w' ? 2 : *p == 't' ? 3 : 0;
 }
 
+extern uint64_t check_seed;
+
+static void
+run_more_seeds(void)
+{
+	for (uint64_t i = 1; i < seeds_wanted; i++) {
+		check_seed++;
+		for (uint_t k = 0; k < CHECK_MAX; k++)
+			if (framework.results[k] == 1)	/* ok */
+				framework.results[k] = 0;
+		run_with(copy_wanted, false);
+	}
+}
+
 static bool
 all_ok(void)
 {
@@ -602,8 +620,8 @@ run_checks(void)
 		run_done("fail");
 	if (strcmp(copy_wanted, "all") != 0) {
 		know_results();
-		if (together_wanted != 2)
-			run_with(copy_wanted, false);
+		run_with(copy_wanted, false);
+		run_more_seeds();
 		if (together_wanted != 0 && all_ok())
 			run_together(copy_wanted);
 	} else {

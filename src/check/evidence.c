@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /**
  * @file
- * @brief The places themselves. Never inlined, never merged: each is an address of its own, with its arguments where a call puts them.
+ * @brief The places themselves. Never inlined, never merged: each has an address, and its arguments where a call puts them.
  */
 #include <check/evidence.h>
 
+#ifdef __clang__
+#define PLACE	__attribute__((noinline))	/* it has no noclone, and clones nothing that others can see */
+#else
 #define PLACE	__attribute__((noinline, noclone))
+#endif
 
 void PLACE
 evidence_begin(const struct check *c, ulong_t pass)

@@ -60,9 +60,34 @@ private_end(void)
 	return (userlimit & ~(LEVEL_SIZE(mmu.max_level) - 1));
 }
 
+#define DRAWN_MAX	16	/* addresses that one check may expect to be apart */
+#define TRIES		100	/* where there are few places of a size, in vain */
+
+/* Addresses that the check has drawn so far, and what each is the first of. */
+static struct {
+	uintptr_t	va, size;
+} drawn[DRAWN_MAX];
+static uint_t ndrawn;
+
+void
+scratch_start(void)
+{
+	ndrawn = 0;
+}
+
+/* Would they need the same lowest table, or overlap? */
+static bool
+near_drawn(uintptr_t va, uintptr_t size)
+{
+	for (uint_t i = 0; i < ndrawn; i++)
+		if (va < drawn[i].va + drawn[i].size && drawn[i].va < va + size)
+			return (true);
+	return (false);
+}
+
 /* The hole is most of the address space: drawn as if it were not there. */
-uintptr_t
-check_va(level_t level)
+static uintptr_t
+draw_va(level_t level)
 {
 	bool hole = mmu.hole_start < private_end();
 	uintptr_t skip = hole ? mmu.hole_end - mmu.hole_start + 1 : 0, va;
@@ -71,4 +96,18 @@ check_va(level_t level)
 		va = (uintptr_t)check_random((private_end() - skip) >> LEVEL_SHIFT(level)) << LEVEL_SHIFT(level);
 	} while (va < LOW);
 	return (hole && va >= mmu.hole_start ? va + skip : va);
+}
+
+uintptr_t
+check_va(level_t level)
+{
+	uintptr_t size = LEVEL_SIZE(MAX(level, 1)), va = draw_va(level);
+
+	for (uint_t i = 0; i < TRIES && near_drawn(va & ~(size - 1), size); i++)
+		va = draw_va(level);
+	if (ndrawn < DRAWN_MAX) {
+		drawn[ndrawn].va = va & ~(size - 1);
+		drawn[ndrawn++].size = size;
+	}
+	return (va);
 }

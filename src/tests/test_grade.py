@@ -5,7 +5,7 @@ import json
 import re
 import shutil
 
-from common import FLAVORS, TOP, run
+from common import FLAVORS, TOP, boot, run
 from testall import cases, limit
 
 PARTS = ("together", "plain")
@@ -76,6 +76,14 @@ def test_solutions_two_cpus():
     """the same with two CPUs"""
     rows, text = grade("all", "amd64", "solutions", "--cpus", "2", name="solutions-2")
     assert not lost(rows), text
+
+
+@cases(*FLAVORS)
+@limit(300)
+def test_seeds(flavor):
+    """no check of a lab has a bad day: the reference passes with 3 other seeds"""
+    result = boot(flavor, "tour=0 checks=all copy=ref judge_each=0 seeds=3 seed=1000 watchdog=60000", deadline=9_000_000_000, timeout=280)
+    assert result.ok, result.problem
 
 
 @limit(300)

@@ -10,10 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import bochs, bochs_out, host, image, run, walk
+from . import bochs, bochs_out, host, image, lab, run, walk
 from .protocol import Checkpoint, Leaf
 from .symbols import Symbols
 
@@ -63,7 +64,7 @@ class Facts:
 
 def collect(flavor: str, args: str, names: dict[str, int], cpus: int = 1, folder: Path | None = None) -> Facts:
     """Boot the reference kernel in `folder` (default: the plain image), or remember what an earlier boot showed."""
-    folder = folder or host.BUILD / flavor
+    folder = folder or _reference(flavor)
     path = folder / "hatlab.iso"
     data = image.load(path)
     words = json.dumps([VERSION, flavor, args, names, cpus, Path(__file__).read_text()])
@@ -79,6 +80,19 @@ def collect(flavor: str, args: str, names: dict[str, int], cpus: int = 1, folder
     part.write_text(json.dumps(found))
     os.replace(part, memory)
     return Facts(found)
+
+
+def _reference(flavor: str) -> Path:
+    """The folder of the plain image, built if it is not there, or if somebody has linked files of labs/ into it."""
+    folder = host.BUILD / flavor
+    flags = folder / "flags"
+    if not (folder / "hatlab.iso").is_file() or not flags.is_file() or "=labs/" in flags.read_text():
+        folder.mkdir(parents=True, exist_ok=True)
+        command = ["flock", str(folder / "lock"), "make", "-s", "-f", "src/kernel.mk", f"FLAVOR={flavor}", "IMAGE="]
+        done = subprocess.run(command, cwd=host.ROOT, env=lab.clean_environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        if done.returncode:
+            raise host.HostError(f"the reference kernel does not build for {flavor}: {(done.stderr.splitlines() or ['?'])[-1]}")
+    return folder
 
 
 def _boot(flavor: str, args: str, names: dict[str, int], cpus: int, folder: Path) -> dict:

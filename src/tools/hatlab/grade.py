@@ -74,15 +74,6 @@ def points_of(lab: int) -> dict[str, int]:
     return found
 
 
-def answer_rows(answers: Answers, flavor: str, student: str) -> list[Row]:
-    """The measured questions."""
-    folder = ROOT / answers.folder / gradeimage.lab_folder(answers.lab)
-    given = answer_files.read(folder).values
-    image = gradeimage.build_reference(flavor) if any(given.values()) else None
-    return [Row(f"answer {question}", points, maximum, reason)
-            for question, points, maximum, reason in answer_files.grade(answers.lab, flavor, folder, student, image)]
-
-
 class Grading:
     """One lab, one kernel."""
 
@@ -252,7 +243,16 @@ class Grading:
         return Row("plain", 0 if problem else maximum, maximum, problem,
                    {"check": "plain", "args": plain.args_of(self.lab, self.score.seed), "together": False})
 
-    def rows(self, plain_row: Row | None) -> list[Row]:
+    def answer_rows(self) -> list[Row]:
+        """The measured questions."""
+        if "answers" not in self.points:
+            return []
+        folder = ROOT / self.answers.folder / gradeimage.lab_folder(self.lab)
+        image = gradeimage.build_reference(self.flavor) if any(answer_files.read(folder).values.values()) else None
+        return [Row(f"answer {question}", points, maximum, reason)
+                for question, points, maximum, reason in answer_files.grade(self.lab, self.flavor, folder, self.student, image)]
+
+    def rows(self, plain_row: Row | None, answers: list[Row]) -> list[Row]:
         """Everything, in the order in which it is shown."""
         found = list(self._check_rows())
         if self.checks and "together" in self.points:
@@ -261,9 +261,7 @@ class Grading:
             found.append(plain_row)
             if self.answers.refused:
                 plain_row.reason = self._not_usable()
-        if "answers" in self.points:
-            found += answer_rows(self.answers, self.flavor, self.student)
-        return found
+        return found + answers
 
     def _check_rows(self) -> Iterator[Row]:
         for check in self.checks:

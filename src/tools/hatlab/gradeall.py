@@ -91,13 +91,19 @@ class Run:
         # Two pools: a task of the first may wait for one of the second, never the other way round.
         with futures.ThreadPoolExecutor(self.jobs) as outer, futures.ThreadPoolExecutor(self.jobs) as inner:
             self.inner = inner
-            objects = {f: outer.submit(gradeimage.build_objects, f, max(1, self.jobs // len(self.flavors))) for f in self.flavors}
+            objects = {f: outer.submit(self._objects, f) for f in self.flavors}
             tasks = [outer.submit(self._one, lab, flavor, objects[flavor]) for lab, flavor in pairs]
             for (lab, flavor), task in zip(pairs, tasks):
                 score = task.result()
                 self.scores.append(score)
                 self._show(score)
         return self.scores
+
+    def _objects(self, flavor: str) -> None:
+        """For several labs; a single one builds what it wants."""
+        gradeimage.jobs = max(1, self.jobs // len(self.flavors))
+        if len(self.labs) > 1:
+            gradeimage.build_objects(flavor)
 
     def _one(self, lab: int, flavor: str, objects: futures.Future) -> Score:
         objects.result()
@@ -111,8 +117,9 @@ class Run:
         g.prepare()
         plain = self.inner.submit(g.run_plain)  # first: it takes longer
         g.build()
+        answers = self.inner.submit(g.answer_rows)
         g.run_trial()
-        g.score.rows = g.rows(plain.result())
+        g.score.rows = g.rows(plain.result(), answers.result())
         g.score.refused = g.answers.refused
         self.progress.note((lab, flavor), "done", 1, 1)
         return g.score

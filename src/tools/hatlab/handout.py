@@ -18,7 +18,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import host, image
+from . import host, image, lab
 from .bochs import Bochs, BochsGone
 from .bochs_out import BochsOutputError
 from .host import HostError
@@ -211,7 +211,7 @@ _HAVE_WANT = re.compile(r": have …, want …$")
 
 def _sources(lab: Path) -> list[Path]:
     root = host.ROOT
-    found = [root / "Makefile", *lab.glob("*.c"), *(root / "src" / "tools").glob("**/*.py"), *(root / "src").glob("*.mk")]
+    found = [root / "Makefile", *lab.glob("*.[ch]"), *(root / "src" / "tools").glob("**/*.py"), *(root / "src").glob("*.mk")]
     for folder in ("check", "kern", "hat", "vm", "monitor", "x86", "amd64", "i386", "boot"):
         found += (root / "src" / folder).glob("*.[chS]")
     for unit in lab.glob("*.c"):
@@ -396,8 +396,7 @@ def scratch_copy(to: Path, images: bool = True) -> None:
 
 def shell(command: str, cwd: Path) -> tuple[int, str]:
     """Run a command as a reader types it; its exit code and what it printed."""
-    hidden = ("MAKE", "HATLAB_SEED", "HATLAB_IMAGE", "FLAVOR")
-    env = {k: v for k, v in os.environ.items() if not k.startswith(hidden)}
+    env = {k: v for k, v in lab.clean_environment().items() if k not in ("HATLAB_SEED", "CI")}
     env.update(LC_ALL="C.UTF-8", TERM="dumb", COLUMNS="130")
     process = subprocess.Popen(["bash", "-c", command], cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True)
