@@ -348,11 +348,14 @@ CHECK(inval_clears, "inval-clears", "x86pte_inval", 1, 2, NULL, 0)
 
 	take(hat);
 	leaf = check_leaf(at.a, PT_WRITABLE);
+	expect_table(at.va, 0);
 	copy_on(hat);
 	want_inval(hat, leaf, leaf, ANY, "the leaf that was expected");
 	want_inval(hat, leaf, 0, ANY, "whatever leaf is there");
 	want_inval(hat, 0, 0, ANY, "an entry that is empty");
 	want_inval(hat, leaf | PT_REF, leaf, ANY, "the leaf that was expected, used meanwhile");
+	copy_off();
+	check_outside(hat);
 	drop();
 }
 
@@ -447,6 +450,7 @@ CHECK(update_changes, "update-changes", "x86pte_update", 1, 2, NULL, 0)
 	take(hat);
 	expect = check_leaf(at.a, PT_WRITABLE | PT_REF | PT_MOD);
 	new = check_leaf(at.a, PT_REF | PT_MOD | mmu.pt_nx);
+	expect_leaf(at.va, 0, new);
 	put_raw(at.ht, at.entry, expect);
 	copy_on(hat);
 	check_eq(x86pte_update(at.ht, at.entry, expect, new), expect, "result: done");
@@ -456,6 +460,8 @@ CHECK(update_changes, "update-changes", "x86pte_update", 1, 2, NULL, 0)
 	put_raw(at.ht, at.entry, check_leaf(at.a, 0));
 	check_eq(x86pte_update(at.ht, at.entry, check_leaf(at.a, 0), new), check_leaf(at.a, 0), "result: done");
 	want_flushes(hat, 1, "an entry without accessed was changed");
+	copy_off();
+	check_outside(hat);
 	drop();
 }
 

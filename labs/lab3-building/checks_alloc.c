@@ -106,10 +106,11 @@ look_at_entries(const htable_t *ht)
 CHECK(alloc_fields, "alloc-fields", "htable_alloc", 3, 5, NULL, CK_BARE)
 {
 	htable_t *made[MAX_NUM_LEVEL];
-	uint32_t frames = active_ptables;
 	level_t top = TOP_LEVEL(hat);
+	uint32_t frames;
 
 	htable_keep_none(NULL);
+	frames = active_ptables;
 	for (level_t l = top; l >= 0; l--) {
 		uintptr_t base = htable_base(hat, check_va(0), l);
 

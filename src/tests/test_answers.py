@@ -120,6 +120,12 @@ def test_arithmetic(flavor):
         assert next(q for q in sheet.questions if q.key == "q9").truth(seen) == len(tables) + 1
 
 
+def test_counter():
+    """the counter of flushes stands where it is read"""
+    text = re.search(r"struct hatstats \{(.*?)\};", (TOP / "src/hat/htable.h").read_text(), re.S)[1]
+    assert re.findall(r"\bhs_\w+", text).index("hs_tlb_invals") == facts.FLUSHES
+
+
 READ = [
     ("comment", "# q1.i386: 5\n", {}, 0),
     ("plain", "q1.i386: 5\nq1.amd64:\t6 \n", {"q1.i386": "5", "q1.amd64": "6"}, 0),

@@ -2,9 +2,9 @@
 """Watch a graded kernel through Bochs' debugger, and believe only what is seen there (docs/grader.md).
 
 The kernel stops at fixed places (src/check/evidence.h).  At each one registers, the caller and the check framework's data are
-read.  A verdict "ok" counts when the whole way to it was seen: begin, the copy under test coming into use and going out of it, end;
-each called from a place in the text that the ELF file has, and with the framework's data after the student's code as it was before.
-The text is compared with the file once, and watched from then on.  What the kernel prints is only ever shown to people.
+read.  A verdict "ok" counts when the whole way to it was seen: begin, the copy under test coming into use and going out of it,
+end; each called from a place in the text that the ELF file has, and with the framework's data after the student's code as it
+was before.  The text is compared with the file once, and watched from then on.  What the kernel prints is only shown to people.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ START_INSTRUCTIONS = 200_000_000  # to the first check
 CHECK_INSTRUCTIONS = 150_000_000  # one check, with all patience that the kernel has for it
 SECONDS = 300.0  # for one boot: only where emulated time does not stop it
 STACK = 64 << 10
-QUICK = ("evidence_begin", "evidence_copy_on", "evidence_copy_off", "evidence_end")  # nothing to ask there that depends on the answers
+# Nothing is asked there that depends on what was read.
+QUICK = ("evidence_begin", "evidence_copy_on", "evidence_copy_off", "evidence_end")
 RESULTS = ("ok", "wrong", "todo")
 PLACES = (*QUICK, "outside_stop", "run_done")
 # Of the framework's data, what never changes once the command line is read.
@@ -138,7 +139,7 @@ class Watcher:
                      *(f"lb 0x{address:x}" for address in self.places)])
 
     def _follow(self, machine: Bochs) -> None:
-        """From stop to stop.  At most places one conversation reads what is there and goes on; what was read is judged behind it."""
+        """From stop to stop.  At most places one conversation reads what is there and goes on; it is judged behind that."""
         stop, late = machine.go(lambda: self.ends, self._take)
         while True:
             place = self._place_of(machine, stop, late)
@@ -248,7 +249,7 @@ class Watcher:
         return name_of(self.elf, at)
 
     def _stranger(self, what: str) -> None:
-        """Something that no honest unit does: this check is lost, and the boot ends, since nothing after it would mean anything."""
+        """Something that no honest unit does: this check is lost, and the boot ends, since nothing after it means anything."""
         raise _Stopped("text", f"the code under test {what}")
 
     def _outside(self, machine: Bochs, regular: bool) -> None:
@@ -303,7 +304,8 @@ class Watcher:
             if bochs_out.parse_page(reply).phys != self.elf.physical(va) & ~0xFFF:
                 raise _Stopped("text", "the kernel's text is mapped somewhere else")
         if (machine.dir / "text.bin").read_bytes() != self.elf.memory(start, end - start):
-            self.seen.verdicts = [Verdict(v.check, v.together, "wrong", "the kernel's text was changed") for v in self.seen.verdicts]
+            for verdict in self.seen.verdicts:
+                verdict.result, verdict.text = "wrong", "the kernel's text was changed"
             raise _Stopped("text", "the kernel's own text or constants have been changed")
 
     def _said(self, check: Check) -> str:
@@ -348,7 +350,7 @@ class Watcher:
 
     def _frames(self) -> str:
         names = [m[1] for line in self.reader.frames if (m := re.match(r"\s*#\d+ 0x[0-9a-f]+ (\S+)", line))]
-        names = [n.replace("__mine", "").replace("__ref", "") for n in names if not n.startswith(("panic", "assfail", "lab_todo"))][:4]
+        names = [re.sub("__(mine|ref)", "", n) for n in names if not n.startswith(("panic", "assfail", "lab_todo"))][:4]
         return f" (from {' < '.join(clean(n) for n in names)})" if names else ""
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: ISC
 """A plain image to its end: the witnesses agree at every checkpoint, and programs come to their right answers.
 
-The kernel consists of the student's units of one lab.  What counts is seen from outside: the tables in memory and Bochs' translations
-at every checkpoint of the tour, and each program's exit status, read where the kernel has it from ring 3.
+The kernel consists of the student's units of one lab.  What counts is seen from outside: the tables in memory and Bochs'
+translations at every checkpoint of the tour, and each program's exit status, read where the kernel has it from ring 3.
 """
 
 from __future__ import annotations
