@@ -133,9 +133,9 @@ def about_script(top, lab, symbols):
         base = re.sub(r"__ref$", "", name)
         if base not in symbols and not re.search(rf"\b{base}\(", own):
             yield f"debug.bochs names {name}, which the kernel does not have"
-    for unit in lab.unit_names:
-        if not any(f"@{function}@" in text for function in lab.functions(unit)):
-            yield f"debug.bochs stops at no function of {unit}"
+    # not at each of its units: there are some that everything calls all the time
+    if not any(f"@{function}@" in text for unit in lab.unit_names for function in lab.functions(unit)):
+        yield "debug.bochs stops at no function of the lab"
     if "#:" not in text:
         yield "debug.bochs gives no advice"
 
@@ -209,7 +209,7 @@ PLANTS = [
     ("answers to", lambda lab, sol: edit(sol / "DESIGN.md", "\n1. ", "\n")),
     ("is not answered", lambda lab, sol: shutil.copy(lab / "DESIGN.md", sol / "DESIGN.md")),
     ("which the kernel does not have", lambda lab, sol: edit(lab / "debug.bochs", "@hat_share@", "@hat_shares@")),
-    ("stops at no function of", lambda lab, sol: edit(lab / "debug.bochs", "@hat_unshare@", "@hat_free_end@")),
+    ("stops at no function of", lambda lab, sol: (lab / "debug.bochs").write_text("#: advice\nlb @hat_free_end@\nc\n")),
     ("it has no debug.bochs", lambda lab, sol: (lab / "debug.bochs").unlink()),
     ("it has no answers.txt", lambda lab, sol: (lab / "answers.txt").unlink()),
 ]

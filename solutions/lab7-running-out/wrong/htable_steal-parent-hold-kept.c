@@ -1,5 +1,4 @@
-/* notices: theft-live */
-/* notices[amd64]: theft-empty */
+/* notices: theft-empty, theft-live */
 /* SPDX-License-Identifier: ISC */
 /**
  * @file
