@@ -65,7 +65,8 @@ CFLAGS	:= -std=gnu11 -ffreestanding -O2 -fno-omit-frame-pointer -mno-omit-leaf-f
 LDFLAGS	:= $(LDFLAGS_$(FLAVOR)) -nostdlib -static -z max-page-size=4096 -z noexecstack --no-warn-rwx-segments --build-id=none
 
 SRCS	:= $(wildcard src/boot/*.[cS] src/$(FLAVOR)/*.[cS] src/x86/*.[cS] src/kern/*.[cS] src/vm/*.[cS] src/hat/*.[cS] \
-	src/check/*.[cS] src/monitor/*.[cS] $(if $(filter 1,$(TESTS)),$(if $(filter undefined,$(origin CHECKS)),src/check/tests/*.c labs/*/checks*.c,$(CHECKS))))
+	src/check/*.[cS] src/monitor/*.[cS] \
+	$(if $(filter 1,$(TESTS)),$(if $(filter undefined,$(origin CHECKS)),src/check/tests/*.c labs/*/checks*.c,$(CHECKS))))
 SRCS	+= $(if $(COVERAGE),src/check/coverage/gcov.c $(if $(filter i386,$(FLAVOR)),src/check/coverage/add64.c))
 SRCS	:= $(filter-out %.lds.S src/$(FLAVOR)/trial_dispatch.S,$(SRCS))
 

@@ -15,8 +15,8 @@
 #   trial_dispatch (src/FLAVOR/trial_dispatch.S) asks trial_select() (src/check/trial.c), which looks at the table that the
 #   call works on, and jumps. Calls inside a copy to a function of the same file stay inside that copy.
 #
-# The text of all copies but the reference lies together (copies_start to copies_end): nobody else's return address is in there. What a
-# copy puts into the kernel's tables of checks, tunables and commands stays out.
+# The text of all copies but the reference lies together (copies_start to copies_end): nobody else's return address is in
+# there. What a copy puts into the kernel's tables of checks, tunables and commands stays out.
 #
 # Units in TRIAL_WATCH are behind a jump even with one copy, so that calls to them are recorded: was the flush asked for?
 # No link-time optimisation here: it would see through the jumps.

@@ -7,6 +7,7 @@
 #define LAB1_CHECKS_H
 
 #include <check/check.h>
+#include <check/outside.h>
 #include <check/peek_phys.h>
 #include <check/scratch.h>
 #include <check/trial.h>

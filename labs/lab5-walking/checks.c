@@ -174,7 +174,7 @@ CHECK(scan_wrap, "scan-wrap", "htable_scan", 5, 1, "scan-none", CK_BARE)
 	htable_t *top;
 
 	top = hat->hat_htable = htable_create(hat, 0, TOP_LEVEL(hat), NULL);
-	scan_one(hat, top, check_va(0), HTABLE_WALK_TO_END);
+	scan_one(hat, top, check_random(1000) * LEVEL_SIZE(1), HTABLE_WALK_TO_END);	/* below the hole */
 	want_scan(0, 0, "nothing is valid up to the end of memory");
 }
 
@@ -344,7 +344,7 @@ CHECK(walk_one, "walk-one", "htable_walk", 5, 3, "walk-empty", 0)
 }
 
 /* All over the address space, side by side, at the edges of tables and of the hole. */
-CHECK(walk_order, "walk-order", "htable_walk", 5, 5, "walk-one", 0)
+CHECK(walk_order, "walk-order", "htable_walk", 5, 6, "walk-one", 0)
 {
 	uintptr_t va = check_va(1);
 
@@ -441,7 +441,7 @@ CHECK(walk_to_end, "walk-to-end", "htable_walk", 5, 2, "walk-order", 0)
 }
 
 /* A 32-bit process: four gigabytes, whichever kernel. */
-CHECK(walk_narrow, "walk-narrow", "htable_walk", 5, 1, "walk-order", CK_BARE)
+CHECK(walk_narrow, "walk-narrow", "htable_walk", 5, 2, "walk-order", CK_BARE)
 {
 	uintptr_t end;
 
@@ -479,7 +479,7 @@ walk_kernel(ulong_t *count, uint_t most)
  * The kernel's own address space, up to the end of memory, where addresses wrap. Walking changes nothing, so for once a copy
  * works on it: last of all, after all others have passed.
  */
-CHECK(walk_wraps, "walk-kernel", "htable_walk", 5, 2, "walk-order walk-holds walk-range walk-large", 0)
+CHECK(walk_wraps, "walk-kernel", "htable_walk", 5, 3, "walk-order walk-holds walk-range walk-large", 0)
 {
 	ulong_t want[MAX_PAGE_LEVEL + 1], have[MAX_PAGE_LEVEL + 1], all = 0;
 	int32_t held = holds(kas_hat);

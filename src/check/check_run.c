@@ -39,16 +39,19 @@ static uint64_t seeds_wanted FRAMEWORK = 1;
 TUNABLE_STRING(checks_wanted, "checks", "NAME[,NAME...], labN or all: run these checks");
 TUNABLE_STRING(copy_wanted, "copy", "which copy of a unit checks use (default mine); all: each one in the image");
 
-TUNABLE_STRING(results_word, "results", "what an earlier boot said, a letter for each check in the order of the table: o ok, w wrong, t todo, - not run");
+TUNABLE_STRING(results_word, "results",
+    "what an earlier boot said, a letter for each check in the order of the table: o ok, w wrong, t todo, - not run");
 TUNABLE_NUMBER(together_wanted, "together", "once all checks have passed, run them again with all units of copy= in use at once");
 TUNABLE_NUMBER(seeds_wanted, "seeds", "run the checks with so many seeds, from seed= on; a failed one is not run with another");
 static uint64_t judge_each FRAMEWORK = 1;
-TUNABLE_NUMBER(judge_each, "judge_each", "0: judge what is global once after the last check that passed, not after each (faster; who did it is not told)");
+TUNABLE_NUMBER(judge_each, "judge_each",
+    "0: judge what is global once after the last check that passed, not after each (faster; who did it is not told)");
 
 static uint_t nok, nwrong, ntodo;
 
 static struct {
-	uint8_t		results[CHECK_MAX];	/* with this copy, by place in the table: 1 + what evidence_end() gets; 0: has not run */
+	/* With this copy, by place in the table: 1 + what evidence_end() gets; 0: has not run. */
+	uint8_t		results[CHECK_MAX];
 	struct check_run runs[RUNS_MAX];
 	uint_t		nruns;			/* given away for ever */
 	bool		together;		/* all units at once, now */

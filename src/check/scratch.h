@@ -24,9 +24,9 @@ page_t *check_page(void);
 /** A leaf of level 0 for a page: user, readable, and these bits. */
 x86pte_t check_leaf(const page_t *pp, x86pte_t bits);
 /**
- * A user address that depends on the seed: a multiple of LEVEL_SIZE(level), not in the first 4 MiB, and in a table at every level below the
- * top that has no kernel slot; in 64-bit kernels on either side of the hole. No two that a check draws (of the first 16) are in the same
- * table of level 0.
+ * A user address that depends on the seed: a multiple of LEVEL_SIZE(level), not in the first 4 MiB, and in a table at every
+ * level below the top that has no kernel slot; in 64-bit kernels on either side of the hole. No two that a check draws (of the
+ * first 16) are in the same table of level 0.
  */
 uintptr_t check_va(level_t level);
 /** For check_run.c: a check starts. */

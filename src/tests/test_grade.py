@@ -16,7 +16,7 @@ def unit_folder(lab):
 
 
 def student(name, lab, base="solutions", **units):
-    """A folder of one student's files for one lab: those of `base`, some units from elsewhere. What is as it was keeps its date."""
+    """A folder of one student's files for one lab: those of `base`, some units from elsewhere. The rest keeps its dates."""
     folder = TOP / "build/grade-tests" / name
     place = folder / unit_folder(lab)
     place.mkdir(parents=True, exist_ok=True)
@@ -32,8 +32,8 @@ def grade(lab, flavor, folder, *options, name="grade"):
     """({(lab, check): row}, text) of one grading."""
     out = TOP / "build/grade-tests" / f"{name}-{flavor}.json"
     out.parent.mkdir(parents=True, exist_ok=True)
-    done = run("python3", "src/tools/grade.py", "--lab", lab, "--flavor", flavor, "--folder", folder, "--json", out, "--id", "solution",
-               *options,
+    done = run("python3", "src/tools/grade.py", "--lab", lab, "--flavor", flavor, "--folder", folder, "--json", out,
+               "--id", "solution", *options,
                check=False, timeout=550)
     assert done.returncode in (0, 1) and re.search(r"Score: \d+/\d+\n$", done.stdout), done.stdout
     rows = json.loads(out.read_text())["rows"]
@@ -82,7 +82,8 @@ def test_solutions_two_cpus():
 @limit(300)
 def test_seeds(flavor):
     """no check of a lab has a bad day: the reference passes with 3 other seeds"""
-    result = boot(flavor, "tour=0 checks=all copy=ref judge_each=0 seeds=3 seed=1000 watchdog=60000", deadline=9_000_000_000, timeout=280)
+    words = "tour=0 checks=all copy=ref judge_each=0 seeds=3 seed=1000 watchdog=60000"
+    result = boot(flavor, words, deadline=9_000_000_000, timeout=280)
     assert result.ok, result.problem
 
 
@@ -134,14 +135,15 @@ def test_deaths(flavor):
         assert any(words in r for r in reasons), (unit, reasons)
 
 
+TRUSTED = ("changes-check", "reports", "ends-the-run", "knows-thread")  # refused, but they must not win where they are not
 CHEATS = sorted(p.stem for p in TOP.glob("src/tests/cheats/*.c")
-                if p.read_text().startswith("/* worth 0") or p.stem.split("-", 1)[1] in ("changes-check", "reports", "ends-the-run", "knows-thread"))
+                if p.read_text().startswith("/* worth 0") or p.stem.split("-", 1)[1] in TRUSTED)
 
 
 @cases(*[f"{FLAVORS[i % 2]} {name}" for i, name in enumerate(CHEATS)])
 @limit(300)
 def test_cheats(which):
-    """whoever prints results, calls the framework, or changes its data or the text, gets no point; nor does the refused one if it is trusted"""
+    """whoever prints results, calls the framework, or changes its data or the text, gets no point, even where it is trusted"""
     flavor, name = which.split()
     unit = name.split("-")[0]
     folder = student(name, 1, **{unit: f"src/tests/cheats/{name}.c"})
@@ -171,6 +173,7 @@ def test_replay():
     folder = student("replay", 3, htable_create="solutions/lab3-building/wrong/htable_create-no-link.c")
     _, text = grade(3, "amd64", folder, "--no-plain", name="replay")
     shutil.copyfile(TOP / "build/grade-tests/replay-amd64.json", TOP / "build/grade-tests/replayed.json")
-    done = run("python3", "src/tools/replay.py", "--check", "create-path", "--result", "build/grade-tests/replayed.json", check=False)
+    done = run("python3", "src/tools/replay.py", "--check", "create-path", "--result", "build/grade-tests/replayed.json",
+               check=False)
     assert done.returncode == 0 and "Stopped: a breakpoint in evidence_copy_on" in done.stdout, done.stdout
     assert "check_create_path" in done.stdout, done.stdout

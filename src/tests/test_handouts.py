@@ -147,6 +147,17 @@ def test_moves():
         pass
 
 
+def test_messages():
+    """a message is found with values in it, and in two parts only where something puts them together"""
+    said = "…: the result is …, want … (table of …)\nthe entry at *vap itself is valid\n…() is yours to write: lab …"
+    for message in ("the entry at *vap itself is valid: the result is …, want …", "the result is …, want …",
+                    "…() is yours to write", "the entry at *vap itself is valid: have …, want …"):
+        assert handout.is_printed(message, said), message
+    for message in ("the entry at *vap is valid: the result is …", "the entry at *vap itself is valid: the results are …",
+                    "is yours to write: the result is … and …", "…: …", "the entry at *vap itself is valid: yours to write"):
+        assert not handout.is_printed(message, said), message
+
+
 @needs("bochs")
 def test_debugger():
     """a bochs block is typed into the debugger, stopped where it says; what differs is told"""

@@ -17,7 +17,8 @@ def options_of(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--flavor", choices=[*host.FLAVORS, "both"], default="both")
     parser.add_argument("--cpus", type=int, default=1, metavar="N")
     parser.add_argument("--solved", action="store_true", help="grade the solutions")
-    parser.add_argument("--folder", metavar="DIR", help="grade the files in DIR/labN-*/, below the top of the tree (default: labs)")
+    parser.add_argument("--folder", metavar="DIR",
+                        help="grade the files in DIR/labN-*/, below the top of the tree (default: labs)")
     parser.add_argument("--submission", type=Path, metavar="FILE", help="grade what was handed in (docs/handin.md)")
     parser.add_argument("--id", default="", metavar="NAME", help="whose answers: addresses, frames and orders depend on it")
     parser.add_argument("--seed", type=int, metavar="N", help="where random numbers start, instead of what --id gives")
@@ -25,7 +26,8 @@ def options_of(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--plain", action="store_true", help="plain lines, as when not on a terminal")
     parser.add_argument("--json", type=Path, default=host.BUILD / "grade.json", metavar="FILE", help="default: build/grade.json")
     parser.add_argument("--no-plain", action="store_true", help="leave out the line `plain`")
-    parser.add_argument("--trust", action="store_true", help="grade units whatever is in them (tests of the grader: never a student's)")
+    parser.add_argument("--trust", action="store_true",
+                        help="grade units whatever is in them (tests of the grader: never a student's)")
     parser.add_argument("--count", action="store_true", help="also print boots and emulated instructions")
     return parser.parse_args(argv)
 

@@ -17,10 +17,12 @@ def ask(prompt: str) -> str | None:
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="replay.py", description=__doc__, epilog="Exit code: 0 the place was reached, 1 it was not.")
+    parser = argparse.ArgumentParser(prog="replay.py", description=__doc__,
+                                     epilog="Exit code: 0 the place was reached, 1 it was not.")
     parser.add_argument("--check", required=True, metavar="NAME", help="as `make grade` names it")
     parser.add_argument("--lab", type=int, metavar="N", help="where two labs have a line of that name: together, plain")
-    parser.add_argument("--flavor", choices=[*host.FLAVORS, "both"], default="both", help="default: the kernel that lost points, amd64 first")
+    parser.add_argument("--flavor", choices=[*host.FLAVORS, "both"], default="both",
+                        help="default: the kernel that lost points, amd64 first")
     parser.add_argument("--result", type=Path, default=replay.RESULT, metavar="FILE", help="default: build/grade.json")
     options = parser.parse_args(argv)
     try:
@@ -30,7 +32,8 @@ def main(argv: list[str]) -> int:
     attended = sys.stdin.isatty() and sys.stdout.isatty()
     flavor = None if options.flavor == "both" else options.flavor
     try:
-        return replay.start(options.result, options.check, options.lab, flavor, lambda text: print(text, flush=True), ask if attended else None)
+        return replay.start(options.result, options.check, options.lab, flavor, lambda text: print(text, flush=True),
+                            ask if attended else None)
     except lab.LabError as error:
         raise host.HostError(str(error)) from None
 

@@ -246,15 +246,21 @@ def parse_stop(text: str) -> Stop:
     kind = _KINDS.get(why.split(" ")[0], "other")
     if why.startswith("Caught"):
         kind = "time" if "time" in why else "watch"
+    cpu = int(reason["cpu"] or found["wcpu"])
     return Stop(
         kind=kind,
-        cpu=int(reason["cpu"] or found["wcpu"]),
+        cpu=cpu,
         t=int(found["t"]),
-        where=found["where"],
+        where=_where(found[0], cpu) or found["where"],
         before=text[: found.start()],
         number=int(reason["num"] or 0),
         why=why,
     )
+
+
+def _where(text: str, cpu: int) -> str | None:
+    """Each CPU has a line; the one that stopped need not be the first."""
+    return next((m["where"] for m in re.finditer(_WHERE, text) if int(m["wcpu"]) == cpu), None)
 
 
 def linear_of(where: str) -> int | None:

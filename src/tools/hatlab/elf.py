@@ -107,6 +107,14 @@ class Elf:
                 return va - s.va + s.pa
         raise HostError(f"{self.path} has nothing at 0x{va:x}")
 
+    def second(self, va: int) -> tuple[int, int] | None:
+        """A function's second instruction, and how many bytes the first one has pushed: for those that begin with `push` or `nop`.
+
+        With several CPUs Bochs passes over a breakpoint at the first instruction of a CPU's turn; never over two in a row.
+        """
+        pushed = {b"\x55": self.word, b"\x90": 0}.get(self.memory(va, 1))
+        return None if pushed is None else (va + 1, pushed)
+
     def string(self, va: int) -> str | None:
         """The C string at an address; None for a null pointer."""
         if va == 0:

@@ -2,9 +2,9 @@
 """Watch a graded kernel through Bochs' debugger, and believe only what is seen there (docs/grader.md).
 
 The kernel stops at fixed places (src/check/evidence.h).  At each one registers, the caller and the check framework's data are
-read.  A verdict "ok" counts when the whole way to it was seen: begin, the copy under test coming into use and going out of it, end;
-each called from a place in the text that the ELF file has, and with the framework's data after the student's code as it was before.
-The text is compared with the file once, and watched from then on.  What the kernel prints is only ever shown to people.
+read.  A verdict "ok" counts when the whole way to it was seen: begin, the copy under test coming into use and going out of it,
+end; each called from a place in the text that the ELF file has, and with the framework's data after the student's code as it
+was before.  The text is compared with the file once, and watched from then on.  What the kernel prints is only shown to people.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ START_INSTRUCTIONS = 200_000_000  # to the first check
 CHECK_INSTRUCTIONS = 150_000_000  # one check, with all patience that the kernel has for it
 SECONDS = 300.0  # for one boot: only where emulated time does not stop it
 STACK = 64 << 10
-QUICK = ("evidence_begin", "evidence_copy_on", "evidence_copy_off", "evidence_end")  # nothing to ask there that depends on the answers
+NEXT_TICKS = 64  # from one instruction to the next, when other CPUs have their turns in between
+# Nothing is asked there that depends on what was read.
+QUICK = ("evidence_begin", "evidence_copy_on", "evidence_copy_off", "evidence_end")
 RESULTS = ("ok", "wrong", "todo")
 PLACES = (*QUICK, "outside_stop", "run_done")
 # Of the framework's data, what never changes once the command line is read.
@@ -102,8 +104,18 @@ class Watcher:
         self.copies = (elf.address("copies_start"), elf.address("copies_end"))
         self.framework = (elf.address("framework_start"), elf.address("framework_end"))
         self.places = {elf.address(name): name for name in PLACES}
+        # With several CPUs, the same places one instruction on: name, bytes that the first one has pushed.
+        self.second = dict(self._second(name) for name in PLACES) if cpus > 1 else {}
+        self.entered: dict[int, tuple[str, int]] = {}  # by CPU: where it has just stopped, and when
+        self.pushed = 0  # at this stop
         sites = call_sites(elf, {elf.address(n) for n in (*PLACES, "copy_on", "copy_off", "check_outside")}, self.copies)
         self.sites = {name: sites[elf.address(name)] for name in (*PLACES, "copy_on", "copy_off", "check_outside")}
+
+    def _second(self, name: str) -> tuple[int, tuple[str, int]]:
+        found = self.elf.second(self.elf.address(name))
+        if found is None:
+            raise HostError(f"{self.elf.path}: what {name} begins with is not known, and with several CPUs it could be passed over")
+        return found[0], (name, found[1])
 
     # the way through
 
@@ -124,7 +136,8 @@ class Watcher:
 
     def _start(self, machine: Bochs) -> None:
         self.ends = time.monotonic() + self.seconds
-        commands = [f"lb 0x{self.elf.address('kmain'):x}"]
+        first = self.elf.address("kmain")
+        commands = [f"lb 0x{first:x}", f"lb 0x{(self.elf.second(first) or (first, 0))[0]:x}"]
         if self.cpus == 1:
             commands.append(f"sba {START_INSTRUCTIONS}")
             self.armed = START_INSTRUCTIONS
@@ -134,11 +147,11 @@ class Watcher:
             raise _Stopped("hang", "the kernel was never entered")
         self._compare_text(machine)
         start, end = self.text
-        machine.ask(["d 1", f"watch w 0x{self.elf.physical(start):x} {end - start}",
-                     *(f"lb 0x{address:x}" for address in self.places)])
+        machine.ask(["d 1", "d 2", f"watch w 0x{self.elf.physical(start):x} {end - start}",
+                     *(f"lb 0x{address:x}" for address in (*self.places, *self.second))])
 
     def _follow(self, machine: Bochs) -> None:
-        """From stop to stop.  At most places one conversation reads what is there and goes on; what was read is judged behind it."""
+        """From stop to stop.  At most places one conversation reads what is there and goes on; it is judged behind that."""
         stop, late = machine.go(lambda: self.ends, self._take)
         while True:
             place = self._place_of(machine, stop, late)
@@ -163,7 +176,7 @@ class Watcher:
         if late:
             raise _Stopped("hang", f"hangs{self._at(rip)}")
         if stop.kind == "breakpoint":
-            return self.places.get(rip)
+            return self._breakpoint(stop, rip)
         if stop.kind == "time":
             self._time(machine, stop.t, rip)
         elif stop.kind == "watch":
@@ -174,11 +187,20 @@ class Watcher:
                 raise _Stopped("crash", _triple(vector) + self._at(rip))
         return None
 
+    def _breakpoint(self, stop: Stop, rip: int | None) -> str | None:
+        """A place is reached at its first instruction or, where that one was passed over, at its second."""
+        name, self.pushed = self.second.get(rip, (self.places.get(rip), 0))
+        if rip not in self.second:
+            self.entered[stop.cpu] = (name or "", stop.t)
+            return name
+        before, t = self.entered.pop(stop.cpu, ("", 0))
+        return None if before == name and stop.t - t < NEXT_TICKS else name
+
     def _looks(self) -> list[str]:
         """What is read at each place: registers, the stack's end, the caller's frame, the framework's data."""
         wide = self.elf.word == 8
         start, end = self.framework
-        return ["r", "x /4gx rsp" if wide else "x /4wx esp", "x /2gx rbp" if wide else "x /2wx ebp",
+        return ["r", "x /5gx rsp" if wide else "x /5wx esp", "x /2gx rbp" if wide else "x /2wx ebp",
                 f'writemem "framework.bin" 0x{start:x} {end - start}']
 
     def _take(self, text: str) -> None:
@@ -199,7 +221,8 @@ class Watcher:
     def _at_place(self, machine: Bochs, name: str, replies: list[str], t: int) -> None:
         wide = self.elf.word == 8
         regs = bochs_out.parse_registers(replies[0])
-        stack, frame = _words(replies[1], 4), _words(replies[2], 2)
+        stack, frame = _words(replies[1], 5), _words(replies[2], 2)
+        stack, regs["rsp"] = stack[self.pushed // self.elf.word :], regs["rsp"] + self.pushed
         data = (machine.dir / "framework.bin").read_bytes()
         first, second = (regs["rdi"], regs["rsi"]) if wide else stack[1:3]
         regular = stack[0] in self.sites[name]
@@ -248,7 +271,7 @@ class Watcher:
         return name_of(self.elf, at)
 
     def _stranger(self, what: str) -> None:
-        """Something that no honest unit does: this check is lost, and the boot ends, since nothing after it would mean anything."""
+        """Something that no honest unit does: this check is lost, and the boot ends, since nothing after it means anything."""
         raise _Stopped("text", f"the code under test {what}")
 
     def _outside(self, machine: Bochs, regular: bool) -> None:
@@ -303,7 +326,8 @@ class Watcher:
             if bochs_out.parse_page(reply).phys != self.elf.physical(va) & ~0xFFF:
                 raise _Stopped("text", "the kernel's text is mapped somewhere else")
         if (machine.dir / "text.bin").read_bytes() != self.elf.memory(start, end - start):
-            self.seen.verdicts = [Verdict(v.check, v.together, "wrong", "the kernel's text was changed") for v in self.seen.verdicts]
+            for verdict in self.seen.verdicts:
+                verdict.result, verdict.text = "wrong", "the kernel's text was changed"
             raise _Stopped("text", "the kernel's own text or constants have been changed")
 
     def _said(self, check: Check) -> str:
@@ -348,7 +372,7 @@ class Watcher:
 
     def _frames(self) -> str:
         names = [m[1] for line in self.reader.frames if (m := re.match(r"\s*#\d+ 0x[0-9a-f]+ (\S+)", line))]
-        names = [n.replace("__mine", "").replace("__ref", "") for n in names if not n.startswith(("panic", "assfail", "lab_todo"))][:4]
+        names = [re.sub("__(mine|ref)", "", n) for n in names if not n.startswith(("panic", "assfail", "lab_todo"))][:4]
         return f" (from {' < '.join(clean(n) for n in names)})" if names else ""
 
 

@@ -200,7 +200,8 @@ class Grading:
         """A boot that shows no verdict: nobody's check is to blame, and the next boot would be the same."""
         for check in self.checks:
             if check.name not in self.own and self._runs(check):
-                self.own[check.name] = Verdict(check, False, "wrong", f"the kernel ended before this check: {seen.problem or seen.end}")
+                why = f"the kernel ended before this check: {seen.problem or seen.end}"
+                self.own[check.name] = Verdict(check, False, "wrong", why)
 
     # power-on
 
@@ -231,8 +232,8 @@ class Grading:
         if self.answers.refused:
             return Row("plain", 0, maximum)
         if stubs := self.stubs():
-            return Row("plain", 0, maximum, f"not run: {', '.join(f'{u}.c' for u in stubs[:3])}{' and more' if len(stubs) > 3 else ''}"
-                       " still stop with lab_todo()")
+            names = ", ".join(f"{u}.c" for u in stubs[:3]) + (" and more" if len(stubs) > 3 else "")
+            return Row("plain", 0, maximum, f"not run: {names} still stop with lab_todo()")
         try:
             built = gradeimage.build_plain(self.answers, self.flavor)
         except HostError as error:
@@ -284,7 +285,8 @@ class Grading:
         if self.answers.refused:
             return Row("together", 0, maximum, self._not_usable())
         if lost:
-            return Row("together", 0, maximum, f"not run: {lost[0]}{f' and {len(lost) - 1} more' if len(lost) > 1 else ''} must pass first")
+            more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+            return Row("together", 0, maximum, f"not run: {lost[0]}{more} must pass first")
         for verdict in self.together.values():
             if verdict.result != "ok":
                 return Row("together", 0, maximum, f"{verdict.check.name}: {verdict.text or verdict.result}", _replay(verdict))

@@ -149,8 +149,8 @@ class Run:
             for s in self.scores for r in s.rows
         ]
         refused = {f"{s.lab} {s.flavor}": s.refused for s in self.scores if s.refused}
-        data = {"id": self.student, "refused": refused, "folder": self.folder, "cpus": self.cpus, "points": sum(r["points"] for r in rows),
-                "maximum": sum(r["maximum"] for r in rows), "rows": rows}
+        data = {"id": self.student, "refused": refused, "folder": self.folder, "cpus": self.cpus,
+                "points": sum(r["points"] for r in rows), "maximum": sum(r["maximum"] for r in rows), "rows": rows}
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}.{os.getpid()}")
         part.write_text(json.dumps(data, indent=1) + "\n")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: ISC
 """Build the kernels that a lab is graded with.
 
-For each lab and flavour two: `trial` has the student's copy of each unit beside the reference (src/trial.mk), `plain` consists of the
-student's units of the lab instead.  All of them share the objects of everything else, in build/FLAVOR-graded, and GRUB's part of the
-image, so that a changed unit costs one compilation and two links.
+For each lab and flavour two: `trial` has the student's copy of each unit beside the reference (src/trial.mk), `plain` consists
+of the student's units of the lab instead.  All of them share the objects of everything else, in build/FLAVOR-graded, and GRUB's
+part of the image, so that a changed unit costs one compilation and two links.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from . import host, image, lab as labs_module
 from .elf import Elf
 from .host import BUILD, ROOT, HostError
 
+NO_COPIES = "mine:pte_load=solutions/lab1-entries/pte_load.c"  # where none of a student's can be linked
 PROGRAMS = ("sieve", "forktree", "mapper")
 
 
@@ -107,7 +108,8 @@ jobs = 1  # compilers side by side, for one flavour
 
 def _make(flavor: str, *words: str) -> subprocess.CompletedProcess:
     return subprocess.run(
-        ["make", "-s", "-k", f"-j{jobs}", "-f", "src/kernel.mk", f"FLAVOR={flavor}", f"O=build/{flavor}-graded", "TESTS=1", *words],
+        ["make", "-s", "-k", f"-j{jobs}", "-f", "src/kernel.mk", f"FLAVOR={flavor}", f"O=build/{flavor}-graded", "TESTS=1",
+         *words],
         cwd=ROOT, env=_environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True,
     )
 
@@ -115,7 +117,8 @@ def _make(flavor: str, *words: str) -> subprocess.CompletedProcess:
 def _must(done: subprocess.CompletedProcess, what: str) -> None:
     if done.returncode:
         lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-        told = [line for line in lines if " error: " in line or "undefined reference" in line or line.startswith("triallink")] or lines
+        marks = (" error: ", "undefined reference", "triallink:")
+        told = [line for line in lines if any(mark in line for mark in marks)] or lines
         raise HostError(f"{what} does not build: {told[0] if told else 'make failed'}")
 
 
@@ -149,13 +152,14 @@ def compile_errors(answers: Answers, flavor: str) -> dict[str, str]:
 
 def _built(flavor: str, name: str, frame: Path) -> Built:
     folder = BUILD / f"{flavor}-{name}"
-    return Built(Elf(folder / "kernel.elf"), image.with_kernel(image.load(frame), (folder / "kernel.boot").read_bytes(), str(frame)))
+    kernel = (folder / "kernel.boot").read_bytes()
+    return Built(Elf(folder / "kernel.elf"), image.with_kernel(image.load(frame), kernel, str(frame)))
 
 
 def build_trial(answers: Answers, flavor: str) -> Built:
     """The student's copies, called `mine`, beside the reference."""
     name = f"grade-{answers.lab}"
-    copies = " ".join(f"mine:{u}={answers.path(u)}" for u in answers.usable()) or "mine:pte_load=solutions/lab1-entries/pte_load.c"
+    copies = " ".join(f"mine:{u}={answers.path(u)}" for u in answers.usable()) or NO_COPIES
     with _locked(flavor):
         _must(_make(flavor, f"IMAGE={name}", f"CHECKS={' '.join(checks_of(answers.lab))}", f"TRIAL={copies}",
                     f"build/{flavor}-{name}/kernel.boot"), f"lab {answers.lab}")
@@ -167,7 +171,8 @@ def build_plain(answers: Answers, flavor: str) -> Built:
     name = f"plain-{answers.lab}"
     units = " ".join(f"{u}={answers.path(u)}" for u in answers.usable())
     with _locked(flavor):
-        _must(_make(flavor, f"IMAGE={name}", "CHECKS=", f"UNITS={units}", f"build/{flavor}-{name}/kernel.boot"), f"lab {answers.lab}")
+        _must(_make(flavor, f"IMAGE={name}", "CHECKS=", f"UNITS={units}", f"build/{flavor}-{name}/kernel.boot"),
+              f"lab {answers.lab}")
         return _built(flavor, name, _frame(flavor, PROGRAMS))
 
 

@@ -230,9 +230,16 @@ def printed(lab: Path) -> str:
 
 
 def is_printed(message: str, said: str) -> bool:
-    """Does any text contain the message, `…` standing for a value?"""
-    bare = _HAVE_WANT.sub("", message)
-    parts = [re.escape(p) for p in bare.split(ANY)]
+    """Does any text contain the message, `…` standing for a value? Or two texts: a subject, and what is said of `…: `?"""
+    message = _HAVE_WANT.sub("", message)
+    what, colon, rest = message.partition(": ")
+    return _occurs(message, said) or bool(colon and _occurs(what, said) and _occurs(f"{ANY}: {rest}", said))
+
+
+def _occurs(message: str, said: str) -> bool:
+    parts = [re.escape(p) for p in message.split(ANY)]
+    if message.startswith(ANY + ": "):
+        parts = [ANY + parts[1], *parts[2:]]
     return bool(re.search("[^\n]*?".join(parts), said)) and any(re.search(r"\w{3}", p) for p in parts)
 
 

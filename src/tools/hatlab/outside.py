@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: ISC
 """What the hardware sees of a scratch address space, judged by the host: src/check/outside.h says what is expected.
 
-The expectation was read before any of the student's code ran.  The tables are read from physical memory and walked here; then Bochs
-is asked for its own translation of every leaf.  Frames of tables are the kernel's business; frames of pages must be exact.
+The expectation was read before any of the student's code ran.  The tables are read from physical memory and walked here; then
+Bochs is asked for its own translation of every leaf.  Frames of tables are the kernel's business; frames of pages must be exact.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from typing import NamedTuple
 from . import bochs_out
 from .bochs import Bochs, read_memory
 from .elf import Elf
-from .walk import GEOMETRY, A, D, Features, P, Tree, decode, walk
+from .walk import GEOMETRY, A, D, Features, Geometry, P, Tree, decode, walk
 
 EXPECTED = struct.Struct("<QQII")
 GROWS = A | D
-NAMES = {"long": ("PTE", "PDE", "PDPE", "PML4"), "pae": ("PTE", "PDE", "PDPE"), "nonpae": ("PTE", "PDE")}
 
 
 class Expected(NamedTuple):
@@ -39,21 +38,12 @@ def compare(machine: Bochs, elf: Elf, expected: list[Expected]) -> str:
     creg = bochs_out.parse_creg(machine.ask(["creg"])[0])
     limit = user_limit(machine, elf)
     geometry = GEOMETRY[creg.mode]
-    top = geometry.top
-    span = geometry.levels[top].span
-
-    def fetch(areas):
-        return read_memory(machine, areas)
-
-    # Only the user's slots of the top table: the kernel's are none of this check's business.
-    root = fetch([(creg.root, geometry.levels[top].bytes)])[0]
-    width = geometry.levels[top].width
 
     def fetch_user(areas):
-        raws = list(fetch(areas))
-        return [_without_kernel(raw, geometry, width, limit, span) if pa == creg.root else raw for (pa, _), raw in zip(areas, raws)]
+        """Only the user's slots of the top table: the kernel's are none of this check's business."""
+        return [_without_kernel(raw, geometry, limit) if pa == creg.root else raw
+                for (pa, _), raw in zip(areas, read_memory(machine, areas))]
 
-    del root
     tree = walk(creg.root, geometry, fetch_user, Features())
     if tree.problems:
         return tree.problems[0]
@@ -68,9 +58,9 @@ def user_limit(machine: Bochs, elf: Elf) -> int:
     return int(reply.rsplit("\t0x", 1)[1].split()[0], 16)
 
 
-def _without_kernel(raw: bytes, geometry, width: int, limit: int, span: int) -> bytes:
+def _without_kernel(raw: bytes, geometry: Geometry, limit: int) -> bytes:
     """A top table with the slots beyond the user's part made empty."""
-    keep = b""
+    width, keep = geometry.levels[geometry.top].width, b""
     for index in range(geometry.levels[geometry.top].entries):
         part = raw[index * width : (index + 1) * width]
         keep += part if geometry.base(0, geometry.top, index) < limit else bytes(width)

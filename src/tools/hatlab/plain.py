@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: ISC
 """A plain image to its end: the witnesses agree at every checkpoint, and programs come to their right answers.
 
-The kernel consists of the student's units of one lab.  What counts is seen from outside: the tables in memory and Bochs' translations
-at every checkpoint of the tour, and each program's exit status, read where the kernel has it from ring 3.
+The kernel consists of the student's units of one lab.  What counts is seen from outside: the tables in memory and Bochs'
+translations at every checkpoint of the tour, and each program's exit status, read where the kernel has it from ring 3.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Plain:
         """(what is wrong or nothing, emulated instructions)."""
         result = boot.boot(
             self.flavor, self.args, cpus=self.cpus, kernel=self.built.elf.path, data=self.built.with_args(self.args),
-            deadline=INSTRUCTIONS, timeout=300, at_checkpoint=self._checkpoint, at_address={self.exit: self._exit},
+            deadline=INSTRUCTIONS, timeout=300, at_checkpoint=self._checkpoint, at_address=self._places(),
         )
         return clean(self._problem(result)), result.instructions
 
@@ -51,11 +51,18 @@ class Plain:
         mode = reader.hello["mode"] if reader.hello else "long"
         self.reports.append(examine(cp, machine, mode))
 
+    def _places(self) -> dict:
+        """Where a program's end is seen: with several CPUs at two instructions in a row, or one of them may be passed over."""
+        second = self.built.elf.second(self.exit) if self.cpus > 1 else None
+        return {self.exit: self._exit} | ({second[0]: self._exit} if second else {})
+
     def _exit(self, machine: Bochs, stop: Stop) -> None:
         wide = self.built.elf.word == 8
-        replies = machine.ask(["r", f"x /4{'g' if wide else 'w'}x {'rsp' if wide else 'esp'}"])
+        replies = machine.ask(["r", f"x /5{'g' if wide else 'w'}x {'rsp' if wide else 'esp'}"])
         regs = bochs_out.parse_registers(replies[0])
-        stack = [int(v, 16) for v in re.findall(r"\t0x([0-9a-f]+)", replies[1])] or [0] * 4
+        stack = [int(v, 16) for v in re.findall(r"\t0x([0-9a-f]+)", replies[1])] or [0] * 5
+        if bochs_out.linear_of(stop.where) != self.exit:
+            stack = stack[(self.built.elf.second(self.exit) or (0, 0))[1] // self.built.elf.word :]
         name, status = (regs["rdi"], regs["rsi"]) if wide else stack[1:3]
         text = bytes(int(b, 16) for b in re.findall(r"\t0x([0-9a-f]+)", machine.ask([f"x /32bx 0x{name:x}"])[0]))
         if stack[0] in self.sites:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -125,5 +126,5 @@ def _arguments(machine, wide: bool) -> tuple[int, int]:
     if wide:
         regs = bochs_out.parse_registers(machine.ask(["r"])[0])
         return regs["rdi"], regs["rsi"]
-    words = [int(w, 16) for w in machine.ask(["x /4wx esp"])[0].replace("\n", "\t").split("\t") if w.startswith("0x") and "<" not in w]
-    return words[1], words[2]
+    words = re.findall(r"\t0x([0-9a-f]+)", machine.ask(["x /4wx esp"])[0])
+    return int(words[1], 16), int(words[2], 16)

@@ -159,6 +159,7 @@ def test_stop_forms():
     late = lines[1] + lines[2] + "(1) Magic breakpoint\n" + lines[3]
     stop = bochs_out.parse_stop("said\n" + late)
     assert (stop.kind, stop.cpu, stop.t, stop.before) == ("magic", 1, 500, "said\n")
+    assert stop.where.startswith("0008:0 "), "the place is the other CPU's"
 
 
 def test_replies_are_cut_at_prompts():
