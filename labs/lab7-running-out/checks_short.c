@@ -244,15 +244,21 @@ make_reapable(hat_t *hat, page_t *pp)
 	return (rich);
 }
 
+/* What is taken is freed, or somebody has it. */
 static uint_t
 reap(hat_t *hat, hat_t *rich)
 {
-	uint_t had = cached(rich);
+	uint_t had = cached(rich), kept = cached(kas_hat), taken;
+	uint32_t tables = active_ptables;
 
 	copy_on(hat);
 	htable_reap(NULL);
 	copy_off();
-	return (had - cached(rich));
+	taken = had - cached(rich);
+	kept = cached(kas_hat) - kept;
+	tables -= active_ptables;
+	check_true(tables + kept == taken, "%u tables were taken, %u frames came back, and nobody has the others", taken, tables);
+	return (taken);
 }
 
 CHECK(reaper_amount, "reaper-amount", "htable_reap", 7, 2, NULL, 0)

@@ -285,6 +285,15 @@ run_body(struct check_run *r)
 	finally(r);
 }
 
+/* Every address space of the check, up to the first one with anything broken. */
+static void
+judge_hats(struct check_run *r, const char *when)
+{
+	judge(r, r->cr_hat, when);
+	for (uint_t i = 0; i < CHECK_NHATS && r->cr_more[i] != NULL && strcmp(r->cr_result, "ok") == 0; i++)
+		judge(r, r->cr_more[i], when);
+}
+
 /* The check passed, but what it left behind may still make the reference stumble. */
 static void
 run_cleanup(struct check_run *r)
@@ -292,8 +301,10 @@ run_cleanup(struct check_run *r)
 	struct check_frame f;
 
 	/* A bare hat is not listed: its tables would be missed. Labs have many checks, and what is global is judged below. */
-	if (!(r->cr_check->ck_flags & CK_BARE))
-		judge(r, r->cr_check->ck_lab != 0 ? r->cr_hat : NULL, "after the check");
+	if (r->cr_check->ck_lab != 0 && !(r->cr_check->ck_flags & CK_BARE))
+		judge_hats(r, "after the check");
+	else if (!(r->cr_check->ck_flags & CK_BARE))
+		judge(r, NULL, "after the check");
 	if (strcmp(r->cr_result, "ok") != 0)
 		return;
 	check_frame_push(&f, true);
