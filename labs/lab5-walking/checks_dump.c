@@ -82,15 +82,6 @@ want_tables(const hat_t *hat, const char *whose)
 	check_true(shown == linked, "%u tables of %s were shown, %u are linked", shown, whose, linked);
 }
 
-CHECK(dump_kernel, "dump-kernel", "hat_dump", 5, 3, NULL, 0)
-{
-	dump(hat);
-	check_true(seen.n > 0, "nothing was shown");
-	check_true(seen.call[0].what == 'b' && seen.call[0].hat == kas_hat, "the dump does not begin with the kernel's address space");
-	check_true(times('b', kas_hat, NULL) == 1, "the kernel's address space was begun %u times", times('b', kas_hat, NULL));
-	want_tables(kas_hat, "the kernel");
-}
-
 /* So many that chains have several, and that the hat has more chains than at first; and a few that are only cached. */
 CHECK(dump_tables, "dump-tables", "hat_dump", 5, 4, NULL, 0)
 {
@@ -106,13 +97,21 @@ CHECK(dump_tables, "dump-tables", "hat_dump", 5, 4, NULL, 0)
 		htable_release(ht[i]);
 }
 
+CHECK(dump_kernel, "dump-kernel", "hat_dump", 5, 3, "dump-tables", 0)
+{
+	dump(hat);
+	check_true(seen.n > 0, "nothing was shown");
+	check_true(seen.call[0].what == 'b' && seen.call[0].hat == kas_hat, "the dump does not begin with the kernel's address space");
+	check_true(times('b', kas_hat, NULL) == 1, "the kernel's address space was begun %u times", times('b', kas_hat, NULL));
+	want_tables(kas_hat, "the kernel");
+}
+
 CHECK(dump_hats, "dump-hats", "hat_dump", 5, 4, "dump-kernel", 0)
 {
-	hat_t *more[3];
 	uint_t i = 0;
 
-	for (uint_t k = 0; k < NELEM(more); k++)
-		more[k] = hat_alloc(NULL);
+	for (uint_t k = 0; k < 3; k++)
+		(void)check_hat();
 	dump(hat);
 	for (hat_t *h = kas_hat; h != NULL; h = h->hat_next) {
 		check_true(times('b', h, NULL) == 1, "address space %p was begun %u times, want 1", (void *)h, times('b', h, NULL));
@@ -122,23 +121,27 @@ CHECK(dump_hats, "dump-hats", "hat_dump", 5, 4, "dump-kernel", 0)
 		check_true(i < seen.n, "address space %p was not shown in its turn of the list", (void *)h);
 		want_tables(h, "an address space");
 	}
-	for (uint_t k = 0; k < NELEM(more); k++) {
-		hat_free_start(more[k]);
-		hat_free_end(more[k]);
-	}
+}
+
+static hat_t *narrow_hat;
+
+static void
+narrow_gone(void)
+{
+	hat_free_start(narrow_hat);
+	hat_free_end(narrow_hat);
 }
 
 /* A top table inside its hat has no frame, but four entries that a reader wants. */
 CHECK(dump_vlp, "dump-top-inside", "hat_dump", 5, 3, "dump-kernel", 0)
 {
-	hat_t *h = hat_alloc(&narrow);
 	uint_t n;
 
+	narrow_hat = hat_alloc(&narrow);
+	check_finally(narrow_gone);
 	dump(hat);
-	n = times('t', h, h->hat_htable);
+	n = times('t', narrow_hat, narrow_hat->hat_htable);
 	check_true(n == 1, "the top table of a 32-bit address space was shown %u times, want 1", n);
-	hat_free_start(h);
-	hat_free_end(h);
 }
 
 /* begin, its tables, end; then the next one. */

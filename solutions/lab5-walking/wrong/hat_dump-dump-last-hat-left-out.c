@@ -1,4 +1,4 @@
-/* notices: dump-hats, dump-tables */
+/* notices: dump-tables */
 /* SPDX-License-Identifier: ISC */
 /**
  * @file

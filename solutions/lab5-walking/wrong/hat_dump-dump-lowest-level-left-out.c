@@ -1,4 +1,4 @@
-/* notices: dump-tables, dump-kernel */
+/* notices: dump-tables */
 /* SPDX-License-Identifier: ISC */
 /**
  * @file

@@ -1,5 +1,5 @@
-/* notices: dump-top-inside */
-/* notices[i386]: dump-tables, dump-hats */
+/* notices[i386]: dump-tables */
+/* notices[amd64]: dump-top-inside */
 /* SPDX-License-Identifier: ISC */
 /**
  * @file

@@ -119,8 +119,8 @@ class Addresses:
 def build(lab: Lab, flavor: str, solved: bool = False) -> tuple[Path, bytes]:
     """(kernel, its CD): the lab's trial image, as it is graded; the plain one for a lab without units."""
     if lab.units:
-        jobs = os.cpu_count() or 1
-        gradeimage.build_objects(flavor, jobs)
+        gradeimage.jobs = os.cpu_count() or 1
+        gradeimage.build_objects(flavor)
         built = gradeimage.build_trial(gradeimage.Answers(lab.number, "solutions" if solved else "labs"), flavor)
         return built.elf.path, built.image
     done = subprocess.run(["make", "-s", "kernel", f"FLAVOR={flavor}"], cwd=labs.TOP, stdin=subprocess.DEVNULL,
