@@ -63,7 +63,7 @@ unit: $(SETUP)				## the HAT as an ordinary program, under sanitizers: boots, hi
 $(FLAVOR:%=unit-build-%): unit-build-%:
 	@+$(MAKE) --no-print-directory -s -f src/host/host.mk FLAVOR=$*
 $(FLAVOR:%=unit-%): unit-%:
-	@build/host-$*/unit
+	@$(if $(filter i386,$*),$$(/lib/ld-linux.so.2 --version >/dev/null 2>&1 || echo qemu-i386)) build/host-$*/unit
 
 .PHONY: compare
 compare: kernel				## the comparison alone, with all ranges listed
