@@ -80,6 +80,15 @@ grade: $(SETUP)				## points for your labs on both kernels: LAB=n one lab, SOLVE
 replay: $(SETUP)			## CHECK=name [LAB=n] [FLAVOR=]: Bochs' debugger, just before a check of the last make grade calls your code
 	@$(PYTHON) $(TOOLS)/replay.py --check "$(CHECK)" $(if $(LAB),--lab $(LAB)) --flavor $(WHICH)
 
+VIEW	= $(PYTHON) $(TOOLS)/view.py --flavor $(firstword $(filter amd64,$(FLAVOR)) $(FLAVOR)) --cpus $(CPUS) --args "$(ARGS)" \
+	$(if $(CP),--checkpoint "$(CP)") $(if $(SINCE),--before "$(SINCE)")
+
+.PHONY: view tree
+view: kernel				## one checkpoint's page tables as a page for the browser: CP=name [SINCE=name] [FLAVOR=] [ARGS=]
+	@$(VIEW)
+tree: kernel				## the same as text
+	@$(VIEW) --text
+
 .PHONY: bench
 bench: kernel				## measure what we promise; writes build/bench.json
 	@$(PYTHON) $(TOOLS)/bench.py

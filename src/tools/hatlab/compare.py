@@ -104,6 +104,8 @@ class HatReport:
     tables: int = 0
     entries: int = 0
     pages_asked: int = 0
+    claim: Claim | None = field(default=None, repr=False)  # its own tables as the kernel says they are
+    raw: Tree | None = field(default=None, repr=False)  # and as they are in memory, with what it sees of the kernel's
 
     @property
     def ok(self) -> bool:
@@ -522,6 +524,7 @@ class _Examiner:
         own = self.kernel_claim if hat.name == "kernel" else claim_of(hat, self.kernel_claim, self.geometry, self.features)
         claim = view_of(own, self.kernel_claim, hat)
         raw = self._raw(hat)
+        out.claim, out.raw = own, raw
         out.problems += own.problems + raw.problems
         out.problems += tree_problems(hat, self.geometry)
         out.tables = len(raw.tables)

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: ISC
+"""The picture of page tables: the data of a page, its text, and that a difference is seen in both."""
+
+import json
+import re
+import tempfile
+from pathlib import Path
+
+from common import FLAVORS, image_for, run
+from testall import cases, limit
+
+
+def view(flavor, *options):
+    folder = image_for(flavor, "")
+    return run("python3", "src/tools/view.py", "--flavor", flavor, "--image", folder / "hatlab.iso", "--kernel", folder / "kernel.elf",
+               *options).stdout
+
+
+def page(flavor, *options):
+    """The data that stands in the page, and the page."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "page.html"
+        view(flavor, "-o", out, *options)
+        text = out.read_text()
+    return json.loads(re.search(r'<script type="application/json" id="data">(.*)</script>', text)[1]), text
+
+
+def runs(data):
+    return [(hat, table, run) for hat in data["hats"] for table in hat["tables"] for run in table["runs"]]
+
+
+@cases(*FLAVORS)
+@limit(120)
+def test_page(flavor):
+    """a page has every table once, as the kernel and as memory have it, what has changed, and nothing that it would have to load"""
+    data, text = page(flavor, "--checkpoint", "unmapped", "--before", "user-space")
+    assert data["ok"] and not any(r[6] for _, _, r in runs(data))
+    for hat in data["hats"]:
+        keys = [(t["l"], t["b"]) for t in hat["tables"]]
+        assert len(keys) == len(set(keys)) and all(t["k"] and t["in"] for t in hat["tables"]), hat["addr"]
+        links = sum(r[2] == "table" for t in hat["tables"] for r in t["runs"])
+        assert links == len(keys) - 1, (hat["addr"], links, len(keys))
+    whats = {c["what"] for hat in data["changes"]["hats"].values() for c in hat.values()}
+    assert "gone" in whats and "changed" in whats, whats
+    assert sum(count for _, count, use in data["memory"] if use in ("table", "shared")) >= len(data["hats"])
+    assert not re.search(r'(src|href)="|@import|url\(', text)
+
+
+@limit(120)
+def test_difference():
+    """an entry changed behind the kernel's back is told with both values, in the page and in the text"""
+    data, _ = page("amd64", "--checkpoint", "user-space")
+    hat, table, leaf = next((h, t, r) for h, t, r in runs(data) if h["name"] == "user" and t["l"] == 0 and r[2] == "leaf")
+    where = int(table["pa"], 16) + leaf[0] * 8
+    value = int(leaf[3], 16) ^ 1 << 63
+    poke = f"0x{where:x}=0x{value:x}"
+    wrong, _ = page("amd64", "--checkpoint", "user-space", "--poke", poke)
+    found = [r for _, _, r in runs(wrong) if r[6] == "diff"]
+    assert not wrong["ok"] and len(found) == 1 and int(found[0][3], 16) == value and found[0][4] == leaf[3], found
+    text = view("amd64", "--checkpoint", "user-space", "--poke", poke, "--text")
+    assert re.search(rf"kernel says 0x{leaf[3]}, memory has 0x{value:x}", text), text
+
+
+@limit(120)
+def test_text():
+    """the tree as text: equal neighbours folded, cut to the terminal, plain characters when asked"""
+    text = view("amd64", "--checkpoint", "user-space", "--text", "--ascii")
+    assert text.isascii() and max(map(len, text.splitlines())) <= 100
+    assert re.search(r"^hat 0x\w+ kernel: \d+ tables", text, re.M) and "more tables like this one" in text
+    whole = view("amd64", "--checkpoint", "user-space", "--text", "--all")
+    assert len(whole.splitlines()) > len(text.splitlines()) and "more tables like this one" not in whole
+
+
+@limit(120)
+def test_no_such_checkpoint():
+    """one line that names those that there are"""
+    folder = image_for("amd64", "")
+    done = run("python3", "src/tools/view.py", "--image", folder / "hatlab.iso", "--kernel", folder / "kernel.elf", "--checkpoint", "nowhere",
+               check=False)
+    assert done.returncode == 2 and "there is no checkpoint nowhere" in done.stdout and "user-space" in done.stdout, done.stdout
