@@ -2,7 +2,6 @@
 """What the tests of whole kernels share: building images of their own, booting them, comparing them."""
 
 import fcntl
-import functools
 import json
 import os
 import re
@@ -14,29 +13,15 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "src/tools"))
 
+from hatlab.host import runnable  # noqa: E402  (the path comes first)
+
 FLAVORS = ("i386", "amd64")
-
-
-@functools.cache
-def runs_32bit():
-    """Does this machine run 32-bit programs? Some kernels do not; then qemu-i386 has to."""
-    try:
-        return subprocess.run(["/lib/ld-linux.so.2", "--version"], capture_output=True).returncode == 0
-    except OSError:
-        return False
-
-
-def is_32bit(path):
-    """Is this a 32-bit ELF file?"""
-    path = Path(str(path))
-    return path.is_file() and path.open("rb").read(5) == b"\x7fELF\x01"
 
 
 def run(*command, check=True, env=None, timeout=110):
     """Run a command at the top of the project; its output as text, shown when it fails."""
     command = [sys.executable if c == "python3" else c for c in command]
-    if is_32bit(command[0]) and not runs_32bit():
-        command.insert(0, "qemu-i386")
+    command = runnable(command)
     environment = dict(os.environ, **(env or {}))
     environment.pop("MAKEFLAGS", None)
     done = subprocess.run([str(c) for c in command], cwd=TOP, env=environment, timeout=timeout, text=True,

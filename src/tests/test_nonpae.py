@@ -108,7 +108,7 @@ def test_words(protocol):
         assert result.reader.hello["mode"] == mode, (args, mode)
 
 
-@limit(120)
+@limit(300)
 def test_cpu_without_pae():
     """a CPU that has no PAE gets what it has, without being asked (it has no conditional moves either: an image of its own)"""
     folder = image("i386", "i586", CFLAGS_i386="-m32 -march=i586")

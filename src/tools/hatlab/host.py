@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import subprocess
@@ -34,6 +35,22 @@ def run_tool(command: list[str], missing: str) -> None:
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines()
         raise HostError(f"{command[0]} failed: {said[-1] if said else 'exit code %d' % done.returncode}")
+
+
+@functools.cache
+def runs_32bit() -> bool:
+    """Does this machine run 32-bit programs? Some kernels do not; then qemu-i386 has to."""
+    try:
+        return subprocess.run(["/lib/ld-linux.so.2", "--version"], capture_output=True).returncode == 0
+    except OSError:
+        return False
+
+
+def runnable(command: list) -> list:
+    """The command, with qemu-i386 before a 32-bit program that this machine would refuse."""
+    path = Path(str(command[0]))
+    narrow = path.is_file() and path.open("rb").read(5) == b"\x7fELF\x01"
+    return ["qemu-i386", *command] if narrow and not runs_32bit() else list(command)
 
 
 def end_with_parent() -> None:

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
-from .host import ROOT, HostError
+from .host import ROOT, HostError, runnable
 
 PAGE = ROOT / "docs" / "panics.md"
 ROW = re.compile(r"^\| `(\w+)` \(([\w.]+)\) \| `([^`]*)` \| ([^|]+) \| ([^|]+) \|$", re.M)
@@ -43,7 +43,7 @@ def reached_by(function: str, file: str, message: str, width: str) -> list[str]:
 def host_cases(program: Path) -> list[str]:
     """The panics that the host's program reaches with right units."""
     words = [str(program), "--test", "panic", "--args", "panic=list"]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(runnable(words), cwd=ROOT, capture_output=True, text=True, timeout=60)
     names = [name for name in done.stdout.split("\n")[1:] if name and not name.startswith("wrong-")]
     if done.returncode != 0 or not names:
         raise HostError(f"{' '.join(words)}: no list of panics")
