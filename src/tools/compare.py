@@ -13,17 +13,10 @@ import signal
 import sys
 from pathlib import Path
 
-from hatlab import host, run, show
+from hatlab import host, poke, run, show
 from hatlab.bochs import Bochs
 from hatlab.compare import Report, examine
 from hatlab.protocol import Checkpoint, Reader
-
-
-def poke(text: str) -> tuple[int, int]:
-    where, eq, value = text.partition("=")
-    if not eq:
-        raise argparse.ArgumentTypeError("expected PHYS=VALUE")
-    return int(where, 0), int(value, 0)
 
 
 def options_of(argv: list[str]) -> argparse.Namespace:
@@ -47,7 +40,7 @@ def options_of(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("-v", "--verbose", action="store_true", help="also show what the kernel says")
     hooks = parser.add_argument_group("to see that compare notices")
     hooks.add_argument("--at", metavar="NAME", help="the checkpoint for the options below (default: the first)")
-    hooks.add_argument("--poke", type=poke, action="append", default=[], metavar="PHYS=VALUE",
+    hooks.add_argument("--poke", type=poke.poke, action="append", default=[], metavar="PHYS=VALUE",
                        help="change eight bytes of memory between the dump and the comparison")
     hooks.add_argument("--drop-line", type=int, metavar="N", help="lose line N of the dump")
     options = parser.parse_args(argv)
@@ -76,8 +69,7 @@ class Comparison:
     def at_checkpoint(self, machine: Bochs, cp: Checkpoint, reader: Reader) -> None:
         def before_reading() -> None:
             if self.chosen(cp):
-                for where, value in self.options.poke:
-                    machine.ask([f"setpmem 0x{where + at:x} 4 0x{value >> at * 8 & 0xFFFF_FFFF:x}" for at in (0, 4)])
+                poke.apply(machine, self.options.poke)
 
         mode = reader.hello["mode"] if reader.hello else "long"
         self.reports.append(examine(cp, machine, mode, before_reading))

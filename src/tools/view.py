@@ -14,18 +14,11 @@ import shutil
 import sys
 from pathlib import Path
 
-from hatlab import host, run
+from hatlab import host, poke, run
 from hatlab.compare import Report, examine
 from hatlab.viewdata import page_data
 from hatlab.viewpage import page
 from hatlab.viewtext import Tree
-
-
-def poke(text: str) -> tuple[int, int]:
-    where, eq, value = text.partition("=")
-    if not eq:
-        raise argparse.ArgumentTypeError("expected PHYS=VALUE")
-    return int(where, 0), int(value, 0)
 
 
 def options_of(argv: list[str]) -> argparse.Namespace:
@@ -44,7 +37,7 @@ def options_of(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--all", action="store_true", help="with --text: fold nothing")
     parser.add_argument("--ascii", action="store_true", help="with --text: plain characters only")
     parser.add_argument("--timeout", type=float, default=run.SECONDS, metavar="S")
-    parser.add_argument("--poke", type=poke, action="append", default=[], metavar="PHYS=VALUE",
+    parser.add_argument("--poke", type=poke.poke, action="append", default=[], metavar="PHYS=VALUE",
                         help="change eight bytes of memory behind the kernel's back at the checkpoint, to see a difference")
     return parser.parse_args(argv)
 
@@ -55,8 +48,8 @@ def reports_of(options: argparse.Namespace) -> tuple[run.Result, list[Report]]:
 
     def at_checkpoint(machine, cp, reader) -> None:
         def before_reading() -> None:
-            for where, value in options.poke if cp.name == options.checkpoint else ():
-                machine.ask([f"setpmem 0x{where + at:x} 4 0x{value >> at * 8 & 0xFFFF_FFFF:x}" for at in (0, 4)])
+            if cp.name == options.checkpoint:
+                poke.apply(machine, options.poke)
 
         reports.append(examine(cp, machine, reader.hello["mode"] if reader.hello else "long", before_reading))
 
