@@ -13,7 +13,7 @@ FOLDER = "src/check/tests/weak"
 MODES = ("i386", "i386 pae=0", "amd64", "amd64 kpm=0")
 ALL = ("i386", "i386 pae=0", "amd64")
 PAE, LONG = ("i386",), ("amd64",)
-OWN = """attach-reserve link-ref unlink-directory range-final walk-hole busy-many release-null purge-shared steal-abort
+OWN = """attach-reserve link-ref unlink-pointer range-final walk-hole busy-many release-nothing purge-shared steal-abort
     store-order flags-race stats-race cpu-fini window-xcall vlp-refresh""".split()
 
 
@@ -74,7 +74,7 @@ def unit_plants():
         p("old-source", "C-6", attach, [("\tht->ht_shares = NULL;\n", "")], "attach-tree", "ht_shares", how="copy"),
         p("lone-ref", "C-7", "link_ptp", [("if (found == PT_REF)", "if (0)"), ("if (found != 0)", "if ((found & ~PT_REF) != 0)")],
           "link-ref", "the slot of a table that was linked"),
-        p("no-reload", "C-8", "unlink_ptp", [("htable_is_directory(higher)", "(higher->ht_flags & HTABLE_VLP)")], "unlink-directory",
+        p("no-reload", "C-8", "unlink_ptp", [("htable_is_directory(higher)", "(higher->ht_flags & HTABLE_VLP)")], "unlink-pointer",
           "and can afterwards", modes=PAE),
         p("no-end", "C-10", "htable_lookup", [("va > hat_vlp_last()", "false")], "vlp-ends", "a table of level 2", modes=LONG),
         p("adopted", "C-21", attach, [("\tatomic_inc_32(&active_ptables);\n", "")], "attach-counts", "active_ptables", how="copy"),
@@ -93,7 +93,7 @@ def unit_plants():
         p("once", "C-37", "hat_vlp_refresh", [("while (pte_cas(&slots[i], old, hat->hat_vlp_ptes[i]) != old)", "(void)pte_cas(&slots[i], old, hat->hat_vlp_ptes[i]);\n\t\tif (0)")],
           "vlp-refresh", "a directory pointer", modes=("i386", "amd64")),
         p("not-null", "C-38", "htable_release", [("\tif (ht == NULL)\n\t\treturn;\n", "")],
-          "release-null", how="copy"),
+          "release-nothing", how="copy"),
         p("in-vlp", "C-40", "lpage", [("(hat->hat_flags & HAT_VLP) && l >= VLP_LEVEL", "0")], "vlp-gigabyte", "HTABLE_VLP", modes=LONG),
         p("any-table", "C-42", "hat_share", [("shared = ht->ht_shares == src;\n\tif (shared)", "shared = true;\n\tif (ht->ht_shares != NULL)")],
           "upper-share-private", "pages mapped one by one"),

@@ -103,7 +103,7 @@ CHECK(link_ref, "link-ref", NULL, 0, 0, NULL, 0)
  * C-8: the kernel's directory pointers are in the CPU, and it must load them again when one goes. The table of level 1 that has
  * gone is filled by hand: a CPU that still knows it reads the page.
  */
-CHECK(unlink_directory, "unlink-directory", NULL, 0, 0, NULL, 0)
+CHECK(unlink_pointer, "unlink-pointer", NULL, 0, 0, NULL, 0)
 {
 	page_t *page = get_page(), *low = get_page();
 	uint_t entry = (VA >> LEVEL_SHIFT(1)) & (mmu.ptes_per_table - 1);
@@ -232,7 +232,7 @@ CHECK(busy_many, "busy-many", NULL, 0, 0, NULL, 0)
 }
 
 /** C-38: there may be nothing to release. */
-CHECK(release_null, "release-null", "htable_release", 0, 0, NULL, 0)
+CHECK(release_nothing, "release-nothing", "htable_release", 0, 0, NULL, 0)
 {
 	check_eq(hat_probe(hat, VA), 0, "hat_probe() of nothing");
 	copy_on(hat);
