@@ -31,6 +31,7 @@ from .image import write_padded
 
 START_SECONDS = 20.0  # to reach the first prompt; 0.1 is usual
 NAP_SECONDS = 0.0005
+SHORT_ANSWER = 32  # pieces
 SIGINT_SECONDS = 5.0  # to answer an interrupt
 # What the guest's own text must not be taken for: the words of a stop, or of Bochs leaving.
 STOP_WORDS = re.compile(rb"\(\d+\) (?:Magic breakpoint|Breakpoint \d|Caught )|Next at t=|\(\d+\)\.\[\d+\]|={60}")
@@ -282,7 +283,11 @@ class Bochs:
         """Read until the output ends with `mark`; False once the time `ends()` is over.
 
         The end is asked for again after everything read: what the guest says may move it.
+
+        Bochs writes a port 0xE9 byte by byte and a memory dump word by word.  Who woke up for each would slow it down, and
+        who never did would let short answers wait: after the first pieces we take a nap behind each.
         """
+        pieces = 0
         while not self._buffer.endswith(mark):
             left = ends() - time.monotonic()
             if left <= 0 or not select.select([self._process.stdout], [], [], left)[0]:
@@ -291,9 +296,9 @@ class Bochs:
                 self._gone()
             if watch:
                 watch()
-                if not self._buffer.endswith(mark):
-                    # Bochs writes port 0xE9 byte by byte: waking up for each one would slow it down.
-                    time.sleep(NAP_SECONDS)
+            pieces += 1
+            if pieces > SHORT_ANSWER and not self._buffer.endswith(mark):
+                time.sleep(NAP_SECONDS)
         return True
 
     def ask(self, commands: Sequence[str], seconds: float = 30.0) -> list[str]:
@@ -354,7 +359,7 @@ class Bochs:
         mark = bochs_out.prompt(self._number).encode()
         interrupted = False
         try:
-            if not self._read_until(mark, ends, lambda: None):
+            if not self._read_until(mark, ends):
                 interrupted = True
                 os.killpg(self._process.pid, signal.SIGINT)
                 if not self._read_until(mark, _after(SIGINT_SECONDS)):
