@@ -117,6 +117,8 @@ $(B)/symtab0.o: $(B)/symtab0.S
 	$(CC) $(CFLAGS) -c -o $@ $<
 # For graded images: everything but what students write, compiled once for all of them.
 objects: $(filter-out $(patsubst %.c,$(O)/%.o,$(foreach t,$(TRIAL),$(word 2,$(subst =, ,$t)))),$(OBJS) $(UNIT_OBJS))
+# What an image shares with others.
+compiled: $(filter $(O)/%,$(ALL_OBJS) $(TRIAL_INPUTS))
 $(B)/kernel.elf: $(ALL_OBJS) $(B)/kernel.lds $(B)/symtab0.o src/tools/symtab.awk
 	$(LINK) $(B)/first.elf $(ALL_OBJS) $(B)/symtab0.o
 	nm -n $(B)/first.elf | awk -f src/tools/symtab.awk >$(B)/symtab.S
@@ -141,7 +143,7 @@ $(B)/flags: FORCE
 	@echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(UNITS) $(TRIAL) $(TESTS) $(CHECKS) $(COUNTED)' | cmp -s - $@ || \
 		echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(UNITS) $(TRIAL) $(TESTS) $(CHECKS) $(COUNTED)' >$@
 FORCE:
-.PHONY: all objects FORCE unit-flags
+.PHONY: all objects compiled FORCE unit-flags
 
 # How units are compiled, for whoever wants to judge one first (src/tools/hatlab/unit.py).
 unit-flags:

@@ -32,6 +32,8 @@ from .image import write_padded
 START_SECONDS = 20.0  # to reach the first prompt; 0.1 is usual
 NAP_SECONDS = 0.0005
 SHORT_ANSWER = 32  # pieces
+# The guest's memory in large pages, where the C library can: Bochs clears all of it before anything else.
+HUGE = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 SIGINT_SECONDS = 5.0  # to answer an interrupt
 # What the guest's own text must not be taken for: the words of a stop, or of Bochs leaving.
 STOP_WORDS = re.compile(rb"\(\d+\) (?:Magic breakpoint|Breakpoint \d|Caught )|Next at t=|\(\d+\)\.\[\d+\]|={60}")
@@ -202,7 +204,7 @@ class Bochs:
         if shutil.which("setpriv"):
             # inside unshare: entering a user namespace would cancel it
             prefix = [*prefix, "setpriv", "--pdeathsig", "KILL"]
-        env = {**os.environ, "LC_ALL": "C", "TERM": "dumb", "INPUTRC": "/dev/null", **extra_env}
+        env = {**os.environ, "LC_ALL": "C", "TERM": "dumb", "INPUTRC": "/dev/null", **HUGE, **extra_env}
         self._process = subprocess.Popen(
             [*prefix, self._program.path, "-f", "bochsrc", "-q", *self._program.extra],
             cwd=self.dir, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

@@ -121,7 +121,9 @@ def build(lab: Lab, flavor: str, solved: bool = False) -> tuple[Path, bytes]:
     if lab.units:
         gradeimage.jobs = os.cpu_count() or 1
         gradeimage.build_objects(flavor)
-        built = gradeimage.build_trial(gradeimage.Answers(lab.number, "solutions" if solved else "labs"), flavor)
+        answers = gradeimage.Answers(lab.number, "solutions" if solved else "labs")
+        gradeimage.compile_all(answers, flavor)
+        built = gradeimage.link_trial(answers, flavor)
         return built.elf.path, built.image
     done = subprocess.run(["make", "-s", "kernel", f"FLAVOR={flavor}"], cwd=labs.TOP, stdin=subprocess.DEVNULL,
                           capture_output=True, text=True, env=labs.clean_environment())

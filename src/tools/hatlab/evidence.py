@@ -31,7 +31,8 @@ SECONDS = 300.0  # for one boot: only where emulated time does not stop it
 STACK = 64 << 10
 NEXT_TICKS = 64  # from one instruction to the next, when other CPUs have their turns in between
 # Nothing is asked there that depends on what was read.
-QUICK = ("evidence_begin", "evidence_copy_on", "evidence_copy_off", "evidence_end")
+AROUND = ("evidence_copy_on", "evidence_copy_off")
+QUICK = ("evidence_begin", *AROUND, "evidence_end")
 RESULTS = ("ok", "wrong", "todo")
 PLACES = (*QUICK, "outside_stop", "run_done")
 # Of the framework's data, what never changes once the command line is read.
@@ -160,14 +161,14 @@ class Watcher:
             cpu = [f"set $cpu = {stop.cpu}"] if self.cpus > 1 else []
             if place in QUICK:
                 try:
-                    replies, stop, late = machine.ask_and_go([*cpu, *self._looks()], lambda: self.ends, self._take)
+                    replies, stop, late = machine.ask_and_go([*cpu, *self._looks(place)], lambda: self.ends, self._take)
                 except BochsGone as gone:
                     self._at_place(machine, place, gone.replies[len(cpu) :], t)
                     raise
                 self._at_place(machine, place, replies[len(cpu) :], t)
             else:
                 if place:
-                    self._at_place(machine, place, machine.ask([*cpu, *self._looks()])[len(cpu) :], t)
+                    self._at_place(machine, place, machine.ask([*cpu, *self._looks(place)])[len(cpu) :], t)
                 stop, late = machine.go(lambda: self.ends, self._take)
 
     def _place_of(self, machine: Bochs, stop: Stop, late: bool) -> str | None:
@@ -196,12 +197,12 @@ class Watcher:
         before, t = self.entered.pop(stop.cpu, ("", 0))
         return None if before == name and stop.t - t < NEXT_TICKS else name
 
-    def _looks(self) -> list[str]:
-        """What is read at each place: registers, the stack's end, the caller's frame, the framework's data."""
+    def _looks(self, place: str) -> list[str]:
+        """What is read at each place: registers, the stack's end, the caller's frame; around the copy, the framework's data."""
         wide = self.elf.word == 8
         start, end = self.framework
-        return ["r", "x /5gx rsp" if wide else "x /5wx esp", "x /2gx rbp" if wide else "x /2wx ebp",
-                f'writemem "framework.bin" 0x{start:x} {end - start}']
+        data = [f'writemem "framework.bin" 0x{start:x} {end - start}'] if place in AROUND else []
+        return ["r", "x /5gx rsp" if wide else "x /5wx esp", "x /2gx rbp" if wide else "x /2wx ebp", *data]
 
     def _take(self, text: str) -> None:
         self.reader.feed(text)
@@ -223,7 +224,6 @@ class Watcher:
         regs = bochs_out.parse_registers(replies[0])
         stack, frame = _words(replies[1], 5), _words(replies[2], 2)
         stack, regs["rsp"] = stack[self.pushed // self.elf.word :], regs["rsp"] + self.pushed
-        data = (machine.dir / "framework.bin").read_bytes()
         first, second = (regs["rdi"], regs["rsi"]) if wide else stack[1:3]
         regular = stack[0] in self.sites[name]
         if name == "run_done":
@@ -234,19 +234,15 @@ class Watcher:
             check = self.checks.get(first)
             if name in ("evidence_copy_on", "evidence_copy_off"):
                 regular = regular and frame[1] in self.sites[name.removeprefix("evidence_")]
-                self._copy(name, check, second, regs["rsp"], regular, data)
+                self._copy(name, check, second, regs["rsp"], regular, (machine.dir / "framework.bin").read_bytes())
             elif name == "evidence_begin":
-                self._begin(check, second, regs["rsp"], regular, data, t)
+                self._begin(check, second, regs["rsp"], regular, t)
             else:
                 self._end(check, second, regular)
 
-    def _begin(self, check: Check | None, together: int, sp: int, regular: bool, data: bytes, t: int) -> None:
+    def _begin(self, check: Check | None, together: int, sp: int, regular: bool, t: int) -> None:
         if check is None or not regular or self.running:
             raise _Stopped("text", "the check framework is called where it is not to be called")
-        constant = b"".join(self._part(data, name) for name in CONSTANT)
-        self.constant = self.constant or constant
-        if constant != self.constant:
-            raise _Stopped("text", "the check framework's data have been changed")
         self.running = _Running(check, bool(together), sp, t)
 
     def _copy(self, name: str, check: Check | None, uses: int, sp: int, regular: bool, data: bytes) -> None:
@@ -259,12 +255,19 @@ class Watcher:
             return
         r.on = not r.on
         if r.on:
+            self._same_constants(data)
             r.uses, r.before = max(r.uses, uses), data
             if r.expected is None:
                 r.expected = outside.read_expected(self._part(data, "outside_expected"), self._part(data, "outside_nexpected"))
             return
         if data != r.before:
             self._stranger(f"changes the check framework's own data ({self._changed(r.before, data)})")
+
+    def _same_constants(self, data: bytes) -> None:
+        constant = b"".join(self._part(data, name) for name in CONSTANT)
+        self.constant = self.constant or constant
+        if constant != self.constant:
+            raise _Stopped("text", "the check framework's data have been changed")
 
     def _changed(self, before: bytes, after: bytes) -> str:
         at = self.framework[0] + next(i for i in range(len(before)) if before[i] != after[i])

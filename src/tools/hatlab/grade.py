@@ -95,23 +95,25 @@ class Grading:
     # the kernels
 
     def prepare(self) -> None:
-        """Look at the student's files before anything is made of them."""
-        if not self.trust and gradeimage.units_of(self.lab):
-            self.answers.refused.update(unit_rules.refusals(self.lab, ROOT / self.answers.folder, (self.flavor,)))
-
-    def build(self) -> None:
-        """The trial image; files that do not compile are left out of it."""
+        """Look at the student's files before anything is made of them; what cannot be used, or compiled, is left out."""
         if not gradeimage.units_of(self.lab):
             return
+        if not self.trust:
+            self.answers.refused.update(unit_rules.refusals(self.lab, ROOT / self.answers.folder, (self.flavor,)))
         try:
-            self.built = gradeimage.build_trial(self.answers, self.flavor)
+            gradeimage.compile_all(self.answers, self.flavor)
         except HostError:
             errors = gradeimage.compile_errors(self.answers, self.flavor)
             if not errors:
                 raise
             self.answers.refused.update(errors)
-            self.built = gradeimage.build_trial(self.answers, self.flavor)
-        self.checks = in_order(read_checks(self.built.elf))
+            gradeimage.compile_all(self.answers, self.flavor)
+
+    def build(self) -> None:
+        """The trial image."""
+        if gradeimage.units_of(self.lab):
+            self.built = gradeimage.link_trial(self.answers, self.flavor)
+            self.checks = in_order(read_checks(self.built.elf))
 
     def stubs(self) -> list[str]:
         return [u for u in self.answers.usable() if gradeimage.calls_stub(self.answers, u)]
@@ -235,7 +237,7 @@ class Grading:
             names = ", ".join(f"{u}.c" for u in stubs[:3]) + (" and more" if len(stubs) > 3 else "")
             return Row("plain", 0, maximum, f"not run: {names} still stop with lab_todo()")
         try:
-            built = gradeimage.build_plain(self.answers, self.flavor)
+            built = gradeimage.link_plain(self.answers, self.flavor)
         except HostError as error:
             return Row("plain", 0, maximum, str(error))
         problem, instructions = plain.run(built, self.flavor, self.lab, self.score.seed, self.cpus)

@@ -13,7 +13,7 @@ import functools
 import re
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -90,12 +90,22 @@ class Built:
 
 
 @contextmanager
-def _locked(flavor: str) -> Iterator[None]:
-    """Builds of one flavour wait for each other: they share objects."""
-    folder = BUILD / f"{flavor}-graded"
+def _held(folder: Path, how: int) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        fcntl.flock(lock, how)
+        yield
+
+
+def _locked(flavor: str) -> AbstractContextManager[None]:
+    """Who compiles for a flavour is alone: its images share objects."""
+    return _held(BUILD / f"{flavor}-graded", fcntl.LOCK_EX)
+
+
+@contextmanager
+def _linking(flavor: str, name: str) -> Iterator[None]:
+    """Several images are linked at once, each by one program, while nobody compiles what goes into them."""
+    with _held(BUILD / f"{flavor}-graded", fcntl.LOCK_SH), _held(BUILD / f"{flavor}-{name}", fcntl.LOCK_EX):
         yield
 
 
@@ -156,24 +166,40 @@ def _built(flavor: str, name: str, frame: Path) -> Built:
     return Built(Elf(folder / "kernel.elf"), image.with_kernel(image.load(frame), kernel, str(frame)))
 
 
-def build_trial(answers: Answers, flavor: str) -> Built:
+def _trial(answers: Answers) -> list[str]:
     """The student's copies, called `mine`, beside the reference."""
-    name = f"grade-{answers.lab}"
     copies = " ".join(f"mine:{u}={answers.path(u)}" for u in answers.usable()) or NO_COPIES
-    with _locked(flavor):
-        _must(_make(flavor, f"IMAGE={name}", f"CHECKS={' '.join(checks_of(answers.lab))}", f"TRIAL={copies}",
-                    f"build/{flavor}-{name}/kernel.boot"), f"lab {answers.lab}")
-        return _built(flavor, name, _frame(flavor))
+    return [f"IMAGE=grade-{answers.lab}", f"CHECKS={' '.join(checks_of(answers.lab))}", f"TRIAL={copies}"]
 
 
-def build_plain(answers: Answers, flavor: str) -> Built:
-    """The whole kernel on the student's units of this lab, with user programs on its CD."""
-    name = f"plain-{answers.lab}"
-    units = " ".join(f"{u}={answers.path(u)}" for u in answers.usable())
+def _plain(answers: Answers) -> list[str]:
+    """The whole kernel on the student's units of this lab."""
+    return [f"IMAGE=plain-{answers.lab}", "CHECKS=", "UNITS=" + " ".join(f"{u}={answers.path(u)}" for u in answers.usable())]
+
+
+def _link(answers: Answers, flavor: str, words: list[str], programs: tuple[str, ...]) -> Built:
+    name = words[0].removeprefix("IMAGE=")
+    with _linking(flavor, name):
+        _must(_make(flavor, *words, f"build/{flavor}-{name}/kernel.boot"), f"lab {answers.lab}")
+        return _built(flavor, name, _frame(flavor, programs))
+
+
+def compile_all(answers: Answers, flavor: str) -> None:
+    """Everything that both images consist of: the rest is linking, which can be done side by side."""
     with _locked(flavor):
-        _must(_make(flavor, f"IMAGE={name}", "CHECKS=", f"UNITS={units}", f"build/{flavor}-{name}/kernel.boot"),
-              f"lab {answers.lab}")
-        return _built(flavor, name, _frame(flavor, PROGRAMS))
+        _must(_make(flavor, *_trial(answers), "compiled"), f"lab {answers.lab}")
+        _frame(flavor)
+        _frame(flavor, PROGRAMS)
+
+
+def link_trial(answers: Answers, flavor: str) -> Built:
+    """Needs compile_all() before it."""
+    return _link(answers, flavor, _trial(answers), ())
+
+
+def link_plain(answers: Answers, flavor: str) -> Built:
+    """Has user programs on its CD.  Needs compile_all() before it."""
+    return _link(answers, flavor, _plain(answers), PROGRAMS)
 
 
 def build_reference(flavor: str) -> Path:

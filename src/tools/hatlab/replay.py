@@ -41,8 +41,9 @@ def find_row(result: Path, check: str, lab: int | None, flavor: str | None) -> t
 def rebuild(data: dict, row: dict) -> Built:
     """The image that was graded; files may have changed since."""
     answers = Answers(row["lab"], data["folder"], data["refused"].get(f"{row['lab']} {row['kernel']}", {}))
-    build = gradeimage.build_plain if row["check"] == "plain" else gradeimage.build_trial
-    return build(answers, row["kernel"])
+    gradeimage.compile_all(answers, row["kernel"])
+    link = gradeimage.link_plain if row["check"] == "plain" else gradeimage.link_trial
+    return link(answers, row["kernel"])
 
 
 def start(result: Path, check: str, lab: int | None, flavor: str | None, say: Callable[[str], None],
