@@ -394,8 +394,9 @@ def scratch_copy(to: Path, images: bool = True) -> None:
         shutil.copytree(host.ROOT, to, dirs_exist_ok=True, symlinks=True, ignore=shutil.ignore_patterns("build", ".git"))
     (to / "build").mkdir(exist_ok=True)
     for path in sorted(host.BUILD.glob("*")) if images else []:
-        if path.is_dir() and (path / "flags").exists() and re.fullmatch(r"(amd64|i386)(-tests|-lab\d)?", path.name):
-            shutil.copytree(path, to / "build" / path.name, dirs_exist_ok=True)
+        if path.is_dir() and re.fullmatch(r"(amd64|i386)(-tests|-lab\d|-graded)?", path.name):
+            with host.held(host.BUILD / ".lock"), host.held(path / "lock"):  # nobody builds there meanwhile
+                shutil.copytree(path, to / "build" / path.name, dirs_exist_ok=True)
     for name in (".setup-ok", "bochs-help.json"):
         if (host.BUILD / name).exists():
             shutil.copy2(host.BUILD / name, to / "build" / name)
@@ -403,7 +404,7 @@ def scratch_copy(to: Path, images: bool = True) -> None:
 
 def shell(command: str, cwd: Path) -> tuple[int, str]:
     """Run a command as a reader types it; its exit code and what it printed."""
-    env = {k: v for k, v in lab.clean_environment().items() if k not in ("HATLAB_SEED", "CI")}
+    env = {k: v for k, v in lab.clean_environment().items() if k != "HATLAB_SEED"}
     env.update(LC_ALL="C.UTF-8", TERM="dumb", COLUMNS="130")
     process = subprocess.Popen(["bash", "-c", command], cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True)

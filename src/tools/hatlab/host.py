@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -24,6 +27,15 @@ def kernel_path(flavor: str) -> Path:
     """The kernel of a flavour: the plain one, or the image that HATLAB_IMAGE names (build/FLAVOR-NAME)."""
     name = os.environ.get("HATLAB_IMAGE")
     return BUILD / (f"{flavor}-{name}" if name else flavor) / "kernel.elf"
+
+
+@contextmanager
+def held(path: Path, how: int = fcntl.LOCK_EX) -> Iterator[None]:
+    """This lock file is ours for a while; its folder is made where it is missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w") as lock:
+        fcntl.flock(lock, how)
+        yield
 
 
 def run_tool(command: list[str], missing: str) -> None:
