@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: ISC
 """What the tests of whole kernels share: building images of their own, booting them, comparing them."""
 
-import fcntl
 import json
 import os
 import re
@@ -13,7 +12,7 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "src/tools"))
 
-from hatlab.host import runnable  # noqa: E402  (the path comes first)
+from hatlab.host import held, runnable  # noqa: E402  (the path comes first)
 
 FLAVORS = ("i386", "amd64")
 
@@ -48,9 +47,7 @@ def image(flavor, name="", **variables):
     folder.mkdir(parents=True, exist_ok=True)
     words = [f"{key}={value}" for key, value in variables.items()]
     shared = TOP / variables.get("O", folder)  # whoever compiles there takes turns
-    shared.mkdir(parents=True, exist_ok=True)
-    with open(shared / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with held(shared / "lock"):
         run("make", "-s", "-j2", "-f", "src/kernel.mk", f"FLAVOR={flavor}", f"IMAGE={name}", "WERROR=-Werror", *words, timeout=380)
     return folder
 

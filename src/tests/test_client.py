@@ -4,11 +4,10 @@
 The values are computed here once more, from the programs' descriptions (src/user).
 """
 
-import fcntl
 import re
 from collections import Counter
 
-from common import FLAVORS, TOP, boot, checks, image, run
+from common import FLAVORS, TOP, boot, checks, held, image, run
 from testall import cases, limit
 
 WORD = 1 << 32
@@ -101,9 +100,7 @@ def programs(flavor, kernel=None):
     kernel = kernel or image(flavor, "tests")
     folder = kernel.with_name(kernel.name + "-user")
     folder.mkdir(exist_ok=True)
-    (TOP / "build" / flavor / "user").mkdir(parents=True, exist_ok=True)
-    with open(TOP / "build" / flavor / "user" / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with held(TOP / "build" / flavor / "user/lock"):
         run("make", "-s", "-f", "src/user/user.mk", f"FLAVOR={flavor}", f"KERNEL_DIR={kernel}", f"OUT_DIR={folder}",
             "WERROR=-Werror")
     link = folder / "kernel.elf"

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: ISC
 """The HAT as an ordinary program (src/host): both widths, every mode, under AddressSanitizer and UBSan; and that it can fail."""
 
-import fcntl
 import re
 
-from common import FLAVORS, TOP, run
+from common import FLAVORS, TOP, held, run
 from testall import cases, limit, seed
 
 SLOW = 500  # seconds: under qemu-i386, where the machine runs no 32-bit programs
@@ -13,10 +12,8 @@ SLOW = 500  # seconds: under qemu-i386, where the machine runs no 32-bit program
 def build(flavor, image="", program="unit", **variables):
     """The path of the program, built; programs of one image share what they can."""
     folder = TOP / "build" / f"host-{flavor}{'-' + image if image else ''}"
-    folder.mkdir(parents=True, exist_ok=True)
     words = [f"{key}={value}" for key, value in variables.items()]
-    with open(folder / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with held(folder / "lock"):
         run("make", "-s", "-j2", "-f", "src/host/host.mk", f"FLAVOR={flavor}", f"IMAGE={image}", f"PROGRAM={program}",
             "WERROR=-Werror", *words, timeout=280)
     return folder / program

@@ -89,23 +89,15 @@ class Built:
 # ------------------------------------------------------------------------------------------------------------- make
 
 
-@contextmanager
-def _held(folder: Path, how: int) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / "lock", "w") as lock:
-        fcntl.flock(lock, how)
-        yield
-
-
 def _locked(flavor: str) -> AbstractContextManager[None]:
     """Who compiles for a flavour is alone: its images share objects."""
-    return _held(BUILD / f"{flavor}-graded", fcntl.LOCK_EX)
+    return host.held(BUILD / f"{flavor}-graded/lock")
 
 
 @contextmanager
 def _linking(flavor: str, name: str) -> Iterator[None]:
     """Several images are linked at once, each by one program, while nobody compiles what goes into them."""
-    with _held(BUILD / f"{flavor}-graded", fcntl.LOCK_SH), _held(BUILD / f"{flavor}-{name}", fcntl.LOCK_EX):
+    with host.held(BUILD / f"{flavor}-graded/lock", fcntl.LOCK_SH), host.held(BUILD / f"{flavor}-{name}/lock"):
         yield
 
 
