@@ -80,11 +80,13 @@ class Browser:
 
     def _begin(self, program: str) -> None:
         width, height = self.size
-        options = {"binary": program, "args": [*FLAGS, f"--window-size={width},{height}", f"--user-data-dir={self.profile}/profile", "about:blank"]}
+        options = {"binary": program, "args": [*FLAGS, f"--window-size={width},{height}", f"--user-data-dir={self.profile}/profile"]}
         wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"performance": "ALL", "browser": "ALL"}}
         answer = self._call("POST", "", capabilities={"alwaysMatch": wanted})
         self.session = "/" + answer["sessionId"]
         self.resize(width, height)
+        self._call("POST", "/url", url="about:blank")  # away from the page that a browser starts with,
+        self.requests()  # and forget what that one has asked for
 
     def _end(self) -> None:
         """The whole group, since a browser is many processes."""

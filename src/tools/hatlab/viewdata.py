@@ -181,24 +181,65 @@ def hat_changes(before: HatReport, after: HatReport) -> dict[str, dict]:
     return found
 
 
-def changes(before: Report, after: Report) -> dict:
-    """What has changed between two checkpoints, by hat."""
+def changes(before: Report, after: Report, ram: int) -> dict:
+    """What has changed between two checkpoints, by hat; and how many frames each use had before."""
     old = {out.hat.addr: out for out in before.hats}
     new = {out.hat.addr: out for out in after.hats}
+    old_memory = memory_map(before, ram)
     return {
         "since": before.checkpoint.name,
         "hats": {number(addr): hat_changes(old[addr], out) for addr, out in new.items() if addr in old},
         "new": [number(addr) for addr in new if addr not in old],
         "gone": [number(addr) for addr in old if addr not in new],
+        "memory": {use: sum(n for _, n, what in old_memory if what == use) for use in ORDER},
     }
 
 
 # ------------------------------------------------------------------------------------------------------ physical memory
 
 # What a frame is used for; what stands first counts. The letter marks it where colours cannot be seen.
-USES = (("table", "T", "page table"), ("shared", "S", "page table shared by address spaces"), ("user", "u", "mapped for users"),
-        ("kernel", "k", "mapped by the kernel page by page"), ("linear", "l", "only in the kernel's large pages"),
-        ("none", ".", "not mapped"))
+USES = (("windows", "W", "the table of windows"), ("table", "T", "page table"), ("shared", "S", "page table shared by address spaces"),
+        ("window", "w", "seen through a window"), ("user", "u", "mapped for users"), ("kernel", "k", "mapped by the kernel page by page"),
+        ("linear", "l", "only in the kernel's large pages"), ("none", ".", "not mapped"))
+ORDER = [use for use, _, _ in USES]
+
+# The windows, as src/sys/windows.h numbers them: pages of one table near the end of the address space of either flavour.
+WINDOWS = {0: "boot", 1: "checker", 2: "vlp_page, the kernel's top table", 3: "VGA text memory", 4: "local APIC", 511: "the table of windows itself"}
+WINDOW_BASE = -0x400000
+PAGE_WINDOWS = 16
+
+
+def window_name(index: int) -> str:
+    if index in WINDOWS or index < PAGE_WINDOWS:
+        return WINDOWS.get(index, "unnamed")
+    cpu, which = divmod(index - PAGE_WINDOWS, 2)
+    return f"page window of CPU {cpu}, {'source of a copy' if which else 'tables'}"
+
+
+def windows(report: Report) -> list[list]:
+    """[page, name, virtual address, physical address, rights] of those that show something now."""
+    found = []
+    for out in report.hats:
+        geometry = out.raw.geometry
+        top = 1 << (64 if geometry.mode == "long" else 32)
+        table = out.raw.tables.get((0, top + WINDOW_BASE))
+        if out.hat.name != "kernel" or table is None:
+            continue
+        for index, entry in enumerate(table.entries[:512]):
+            decoded = walk.decode(geometry, 0, entry, out.raw.features)
+            if decoded.kind == "leaf":
+                found.append([index, window_name(index), number(top + WINDOW_BASE + index * 4096), number(decoded.pa), rights(decoded)])
+    return found
+
+
+def _mark_windows(frames: dict[int, str], report: Report) -> None:
+    """The last window shows its own table."""
+    for index, _, _, pa, _ in windows(report):
+        frame = int(pa, 16) >> 12
+        if index == 511:
+            frames[frame] = "windows"
+        elif ORDER.index(frames.get(frame, "none")) > ORDER.index("window"):
+            frames[frame] = "window"
 
 
 def _mark_tables(frames: dict[int, str], out: HatReport) -> None:
@@ -210,7 +251,6 @@ def _mark_tables(frames: dict[int, str], out: HatReport) -> None:
 
 
 def _mark_leaves(frames: dict[int, str], out: HatReport, nframes: int) -> None:
-    order = [use for use, _, _ in USES]
     for pair in _pairs(out):
         for first, last, kind, entry, _, _, _ in _runs(pair, out):
             if kind != "leaf" or entry is None:
@@ -219,7 +259,7 @@ def _mark_leaves(frames: dict[int, str], out: HatReport, nframes: int) -> None:
             use = "user" if out.hat.name == "user" else "kernel" if pair.level == 0 else "linear"
             size = (last - first + 1) * out.raw.geometry.levels[pair.level].span >> 12
             for frame in range(decoded.pa >> 12, min((decoded.pa >> 12) + size, nframes)):
-                if order.index(use) < order.index(frames.get(frame, "none")):
+                if ORDER.index(use) < ORDER.index(frames.get(frame, "none")):
                     frames[frame] = use
 
 
@@ -231,6 +271,7 @@ def memory_map(report: Report, ram: int) -> list[list]:
         _mark_leaves(frames, out, nframes)
     for out in report.hats:
         _mark_tables(frames, out)
+    _mark_windows(frames, report)
     runs: list[list] = []
     for frame in range(nframes):
         use = frames.get(frame, "none")
@@ -251,6 +292,6 @@ def page_data(report: Report, flavor: str, args: str, ram: int, before: Report |
         "ok": report.ok, "problems": report.problems,
         "levels": [{"shift": level.shift, "entries": level.entries, "size": level.size, "large": level.large} for level in geometry.levels],
         "hats": [hat_data(out) for out in report.hats],
-        "uses": [list(use) for use in USES], "memory": memory_map(report, ram),
-        "changes": changes(before, report) if before else None,
+        "uses": [list(use) for use in USES], "memory": memory_map(report, ram), "windows": windows(report),
+        "changes": changes(before, report, ram) if before else None,
     }

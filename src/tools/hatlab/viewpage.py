@@ -8,13 +8,14 @@ import json
 from pathlib import Path
 
 PARTS = Path(__file__).resolve().parents[1] / "view"
+SCRIPTS = ("model.js", "tree.js", "search.js", "around.js")  # in this order
 
 
 def page(data: dict) -> str:
     """The whole page. The data stands in it as JSON in which nothing can end the element that it stands in."""
     text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
     title = html.escape(f"hatlab: {data['flavor']}, checkpoint {data['checkpoint']}")
-    parts = {"TITLE": title, "STYLE": _part("page.css"), "SCRIPT": _part("page.js"), "DATA": text}
+    parts = {"TITLE": title, "STYLE": _part("page.css"), "SCRIPT": "\n".join(map(_part, SCRIPTS)), "DATA": text}
     out = []
     for line in _part("page.html").splitlines():
         for name, value in parts.items():
