@@ -136,4 +136,4 @@ draw_changes();
 draw_trees();
 draw_memory();
 draw_windows();
-document.documentElement.dataset.drawn = performance.now().toFixed(1);
+requestAnimationFrame(() => setTimeout(() => { document.documentElement.dataset.drawn = performance.now().toFixed(1); }));  // when it is on the screen

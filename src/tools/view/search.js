@@ -9,7 +9,7 @@ function light(li) {
   const r = li.querySelector(".row");
   if (r.classList.contains("path")) return;
   r.classList.add("path");
-  r.lastChild.append(el("span", "mark path", "▶ on the path"));
+  r.lastChild.append(el("span", "mark path", "▶ path"));
 }
 // Open a table from the root down, and the row of one of its runs; all the rows passed.
 function reveal(hat, table, first) {
