@@ -2,7 +2,11 @@
 
 const PATHS_SHOWN = 12;  // further ones are counted
 
+let opened = [];  // what the last search has opened: the next one closes it, or the page would fill up
+
 function clear_path() {
+  opened.forEach(collapse);
+  opened = [];
   for (const old of document.querySelectorAll(".row.path")) { old.classList.remove("path"); old.querySelector(".mark.path").remove(); }
 }
 function light(li) {
@@ -18,7 +22,7 @@ function reveal(hat, table, first) {
     const up = hat.index.get(level === table.l ? key_of_table(table) : key_of(level, table_base(big(table.b), level)));
     const li = up && known.get(key_of_table(up));
     if (!li) continue;
-    expand(li);
+    if (!is_open(li)) { expand(li); opened.push(li); }
     passed.push(li);
   }
   const run = first === undefined ? null : known.get(`${key_of_table(table)}#${first}`);
