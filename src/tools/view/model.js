@@ -74,13 +74,13 @@ function frame_of(entry, level, leaf) { // the address in an entry, by the manua
   return e & ((1n << 52n) - 1n) & ~(leaf ? span(level) - 1n : 0xfffn);
 }
 const slots_text = (first, last) => (first === last ? `[${first}]` : `[${first}-${last}]`);
-// What the kernel says of a table; where its description lies is shown in the row that has the focus.
+// What the kernel says of a table; where its description lies is told in the row that has the focus.
+const about = (k) => ` ht 0x${k.addr}` + (k.parent ? ` parent 0x${k.parent}` : "");
 function told(table) {
   const k = table.k;
   if (!k) return ["the kernel knows no table here"];
   const frame = k.pfn === null ? "inside the hat" : `frame 0x${k.pfn}`, flags = k.flags.length ? " " + k.flags.join(",") : "";
-  const about = el("span", "about", ` ht 0x${k.addr}` + (k.parent ? ` parent 0x${k.parent}` : ""));
-  return [`${frame} `, el("span", "dim", `busy ${k.busy} valid ${k.valid} lock ${k.lock}${flags}`), about];
+  return [`${frame} `, el("span", "dim", `busy ${k.busy} valid ${k.valid} lock ${k.lock}${flags}`)];
 }
 function table_marks(hat, table) {
   const key = key_of_table(table), change = hat.changed[key], weight = hat.weight.get(key), found = [];

@@ -20,12 +20,18 @@ function reveal(hat, table, first) {
   const passed = [], known = items.get(hat);
   for (let level = hat.top; level >= table.l; level--) {
     const up = hat.index.get(level === table.l ? key_of_table(table) : key_of(level, table_base(big(table.b), level)));
-    const li = up && known.get(key_of_table(up));
+    if (!up) continue;
+    const key = key_of_table(up), near = level === table.l ? first : index_of(big(table.b), level);
+    if (!known.has(key) && passed.length) fill_rest(passed[passed.length - 1]);
+    const li = known.get(key);
     if (!li) continue;
-    if (!is_open(li)) { expand(li); opened.push(li); }
+    if (!is_open(li)) { expand(li, near); opened.push(li); }
     passed.push(li);
   }
-  const run = first === undefined ? null : known.get(`${key_of_table(table)}#${first}`);
+  if (first === undefined) return passed;
+  const key = `${key_of_table(table)}#${first}`;
+  if (!known.has(key) && passed.length) fill_rest(passed[passed.length - 1]);
+  const run = known.get(key);
   return run ? [...passed, run] : passed;
 }
 // The hat's own tables as far as they go; what it shares with the kernel stands in the kernel's tree.
@@ -64,9 +70,9 @@ function find_virtual(address) {
   const ways = data.hats.map((hat) => [hat, walk(hat, address)]).filter(([, steps]) => steps.length);
   const whole = ways.filter(([, steps]) => { const { run } = steps[steps.length - 1]; return run && run[2] === "leaf"; });
   for (const [, steps] of (whole.length ? whole : ways).slice(0, PATHS_SHOWN)) {
-    for (const s of steps) reveal(s.hat, s.table).forEach(light);
     const end = steps[steps.length - 1];
-    if (end.run) reveal(end.hat, end.table, end.run[0]).forEach(light);
+    reveal(end.hat, end.table, end.run ? end.run[0] : undefined).forEach(light);
+    for (const s of steps) if (s.hat !== end.hat) reveal(s.hat, s.table).forEach(light);  // where it goes on in the kernel's tree
   }
   const lines = ways.map(([hat, steps]) => `hat 0x${hat.addr}: ` + steps.map((s) => `level ${s.table.l} [${s.index}]`).join(" → ") +
     " → " + result_of(steps[steps.length - 1], address));

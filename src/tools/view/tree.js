@@ -31,6 +31,7 @@ function table_item(hat, table, depth, slot) {
   if (!whole) right.push(el("span", "mark diff", k ? "≠ only the kernel has it" : "≠ only memory has it"));
   const li = item(depth, whole ? "" : "diff", left, right, () => runs_of(hat, table, depth + 1));
   li.dataset.key = key_of_table(table);
+  if (k) li.about = about(k);
   return li;
 }
 function run_item(hat, table, run, depth, changed) {
@@ -69,42 +70,66 @@ function emptied(table, changed) {
   }
   return found;
 }
+// What stands in a table, in order: [index, how to make its row].
 function runs_of(hat, table, depth) {
   const found = [], entries = (hat.changed[key_of_table(table)] || {}).entries || [];
   for (const run of table.runs) {
     const child = run[2] === "table" && hat.index.get(key_of(table.l - 1, covers(table.l, big(table.b), run[0])));
-    const changed = entries.filter(([i]) => run[0] <= i && i <= run[1]);
+    const changed = entries.length ? entries.filter(([i]) => run[0] <= i && i <= run[1]) : entries;
     if (only_changed() && !(child && hat.weight.get(key_of_table(child))) && !changed.length && run[6] !== "diff") continue;
-    if (child && run[6] !== "diff") found.push([run[0], table_item(hat, child, depth, run)]);
+    if (child && run[6] !== "diff") found.push([run[0], () => table_item(hat, child, depth, run)]);
     else {
-      found.push([run[0], run_item(hat, table, run, depth, changed)]);
-      if (child) found.push([run[0], table_item(hat, child, depth)]);
+      found.push([run[0], () => run_item(hat, table, run, depth, changed)]);
+      if (child) found.push([run[0], () => table_item(hat, child, depth)]);
     }
   }
-  for (const stretch of emptied(table, entries)) found.push([stretch[0][0], emptied_item(table, stretch, depth)]);
+  for (const stretch of emptied(table, entries)) found.push([stretch[0][0], () => emptied_item(table, stretch, depth)]);
   found.sort((a, b) => a[0] - b[0]);
-  const list = found.map(([, li]) => li).concat(orphans(hat, table).map((t) => table_item(hat, t, depth)));
-  return list.length ? list : [item(depth, "", [quiet(only_changed() ? "nothing has changed here" : "empty")], [""], null)];
+  for (const t of orphans(hat, table)) found.push([Infinity, () => table_item(hat, t, depth)]);
+  return found.length ? found : [[0, () => item(depth, "", [quiet(only_changed() ? "nothing has changed here" : "empty")], [""], null)]];
 }
 
 // ----------------------------------------------------------------------------------------------------------- opening
 
-function expand(li) {
+const NEAR = 24;  // so many rows on either side of what a search leads to are made at once
+function made(hat, makers) {
+  return makers.map(([, make]) => {
+    const li = make();
+    if (li.dataset.key) items.get(hat).set(li.dataset.key, li);
+    return li;
+  });
+}
+// One row instead of many that are not made yet.
+function rest(hat, makers, depth) {
+  if (!makers.length) return [];
+  const li = item(depth, "rest", [quiet(`${makers.length} more rows (Enter)`)], [""], null);
+  li.fill = () => {
+    const list = made(hat, makers), had = document.activeElement === li;
+    li.replaceWith(...list);
+    if (had || li.tabIndex === 0) focus(list[0]);
+    return list.length;
+  };
+  return [li];
+}
+const fill_rest = (li) => [...li.querySelectorAll(":scope > ul > li")].reduce((n, child) => n + (child.fill ? child.fill() : 0), 0);
+// Open a row; where `near` is an entry of a long table, only its neighbourhood. How many rows were made.
+function expand(li, near) {
+  if (li.fill) return li.fill();
   if (!li.open_with || li.getAttribute("aria-expanded") === "true") return 0;
-  let group = li.querySelector(":scope > ul"), made = 0;
+  let group = li.querySelector(":scope > ul");
   if (!group) {
+    const makers = li.open_with(), hat = hat_of(li), depth = Number(li.getAttribute("aria-level")) + 1;
+    const at = makers.length > 4 * NEAR && near !== undefined ? makers.findIndex(([index]) => index >= near) : -1;
+    const from = at < 0 ? 0 : Math.max(0, at - NEAR), to = at < 0 ? makers.length : at + NEAR;
     group = el("ul");
     group.setAttribute("role", "group");
-    const list = li.open_with();
-    group.append(...list);
+    group.append(...rest(hat, makers.slice(0, from), depth), ...made(hat, makers.slice(from, to)), ...rest(hat, makers.slice(to), depth));
     li.append(group);
-    made = list.length;
-    for (const child of list) if (child.dataset.key) items.get(hat_of(li)).set(child.dataset.key, child);
   }
   group.hidden = false;
   li.setAttribute("aria-expanded", "true");
   li.querySelector(".twist").textContent = "▾";
-  return made;
+  return group.children.length;
 }
 function collapse(li) {
   const group = li.querySelector(":scope > ul");
@@ -117,9 +142,9 @@ const toggle = (li) => (li.getAttribute("aria-expanded") === "true" ? collapse(l
 const ROWS_AT_ONCE = 5000;  // more would take the page seconds
 function open_all(li) {
   const todo = [li];
-  for (let made = 0; todo.length && made < ROWS_AT_ONCE; ) {
+  for (let rows = 0; todo.length && rows < ROWS_AT_ONCE; ) {
     const next = todo.pop();
-    made += expand(next);
+    rows += expand(next) + fill_rest(next);
     todo.push(...next.querySelectorAll(":scope > ul > [aria-expanded=false]"));
   }
 }
@@ -182,8 +207,12 @@ const keys = {
   ArrowDown: (li) => go(next(li)), ArrowUp: (li) => go(previous(li)),
   Home: (li) => go(li.closest("[role=tree]").firstElementChild), End: (li) => go(last_of(li.closest("[role=tree]").lastElementChild)),
   ArrowRight: (li) => (is_open(li) ? go(next(li)) : expand(li)), ArrowLeft: (li) => (is_open(li) ? collapse(li) : go(above(li))),
-  Enter: toggle, " ": toggle, "*": open_all,
+  Enter: (li) => toggle(li), " ": (li) => toggle(li), "*": (li) => open_all(li),
 };
+document.getElementById("trees").addEventListener("focusin", ({ target: li }) => {
+  document.querySelector(".about")?.remove();
+  if (li.about) li.querySelector(".row > span").append(el("span", "about", li.about));
+});
 document.getElementById("trees").addEventListener("keydown", (event) => {
   const li = event.target.closest("[role=treeitem]");
   if (!li || !keys[event.key] || event.ctrlKey || event.altKey || event.metaKey) return;
@@ -194,5 +223,5 @@ document.getElementById("trees").addEventListener("click", (event) => {
   const li = event.target.closest("[role=treeitem]");
   if (!li || String(getSelection())) return;  // whoever marks text to copy it opens nothing
   toggle(li);
-  focus(li);
+  if (li.isConnected) focus(li);
 });
