@@ -5,6 +5,7 @@
 FLAVOR	?= i386 amd64
 CPUS	?= 1
 SETUP	:= build/.setup-ok
+SETUP_TESTS := build/.setup-tests-ok
 # The distribution's own: where a version manager stands in between, each call costs half a second more.
 export PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 TOOLS	:= src/tools
@@ -53,7 +54,7 @@ run: kernel				## set up, build, boot both kernels on Bochs, compare their page 
 	@$(PYTHON) $(TOOLS)/compare.py --flavor $(WHICH) --cpus $(CPUS) --args "$(ARGS)"
 
 .PHONY: test
-test: kernel				## run every test there is; last line: N passed, N failed
+test: kernel $(SETUP_TESTS)		## run every test there is; last line: N passed, N failed
 	@$(PYTHON) $(TOOLS)/testall.py
 
 .PHONY: unit $(FLAVOR:%=unit-%) $(FLAVOR:%=unit-build-%)
@@ -89,6 +90,10 @@ view: kernel				## one checkpoint's page tables as a page for the browser: CP=na
 tree: kernel				## the same as text
 	@$(VIEW) --text
 
+.PHONY: screenshots
+screenshots: kernel $(SETUP_TESTS)	## draw the README's picture of make view anew
+	@HATLAB_SCREENSHOTS=1 $(PYTHON) $(TOOLS)/testall.py -k test_view_browser.test_view_picture
+
 .PHONY: bench
 bench: kernel				## measure what we promise; writes build/bench.json
 	@$(PYTHON) $(TOOLS)/bench.py
@@ -117,6 +122,8 @@ $(SETUP): $(TOOLS)/packages $(TOOLS)/setup.sh
 	@mkdir -p build
 	@sh $(TOOLS)/setup.sh
 	@touch $@
+$(SETUP_TESTS): $(TOOLS)/packages $(TOOLS)/setup.sh | $(SETUP)
+	@sh $(TOOLS)/setup.sh --tests --stamp $@
 
 # Several runs in one tree wait for each other's build, not for each other.
 .PHONY: kernel images $(FLAVOR:%=image-%)

@@ -139,7 +139,8 @@ check_row() {
     name=${2%% *}; name=${name##*/}
     case $2 in '! '*) name="python modules" ;; esac
     if [ -z "$3" ]; then
-        if [ "$1" = optional ]; then note "$name" - - "missing, optional: $5; packages: $4"
+        if [ "$1" = tests ]; then note "$name" - - "missing, needed by some tests: $5; packages: $4; 'make test' brings them"
+        elif [ "$1" = optional ]; then note "$name" - - "missing, optional: $5; packages: $4"
         else wrong "$name" - - "missing: $5; packages: $4; 'make setup' brings them"
         fi
         return

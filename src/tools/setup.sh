@@ -3,9 +3,9 @@
 #
 # Install what hatlab needs and this machine lacks (`make setup`).
 #
-#   setup.sh [--all] [--dry-run] [--stamp FILE]
+#   setup.sh [--tests | --all] [--dry-run] [--stamp FILE]
 #       Look for everything in the table src/tools/packages and install what is
-#       missing. --all: the optional things too. --dry-run: only say what would be
+#       missing. --tests: also what only tests need. --all: the optional things too. --dry-run: only say what would be
 #       done. On success FILE (build/.setup-ok) is touched, so that make need not call
 #       this again; `make doctor` looks at the machine itself and is not fooled by it.
 #   setup.sh --list
@@ -95,9 +95,9 @@ list_rows() {
 missing_rows() {
     list_rows | while IFS='|' read -r need look where packages what; do
         if [ -n "$where" ]; then continue; fi
-        if [ "$need" = need ] || [ "$which_rows" = all ]; then
-            printf '%s|%s\n' "$packages" "$what"
-        fi
+        case $which_rows:$need in
+        *:need | tests:tests | all:*) printf '%s|%s\n' "$packages" "$what" ;;
+        esac
     done
 }
 
@@ -272,11 +272,12 @@ main() {
 
 while [ $# -gt 0 ]; do
     case $1 in
+    --tests) which_rows=tests ;;
     --all) which_rows=all ;;
     --dry-run) dry_run=yes ;;
     --stamp) shift; [ $# -gt 0 ] || die "--stamp needs a file name"; stamp=$1 ;;
     --list) list_rows; exit 0 ;;
-    *) die "unknown argument '$1' (known: --all --dry-run --stamp FILE --list)" ;;
+    *) die "unknown argument '$1' (known: --tests --all --dry-run --stamp FILE --list)" ;;
     esac
     shift
 done
