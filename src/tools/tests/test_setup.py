@@ -80,6 +80,15 @@ def test_root_installs():
     assert os.path.exists(machine.stamp)
 
 
+def test_what_only_tests_need():
+    """A row that only tests need is installed when set-up is asked for it, and not before."""
+    machine = Machine()
+    machine.write("packages", "need | sh | shell | - | - | - | is there\ntests | hatlab-no-such-tool | browser | - | - | - | looks at pages\n")
+    assert machine.setup() == (0, "") and machine.apt_calls() == ""
+    code, output = machine.run("setup.sh", "--tests", "--stamp", machine.stamp)
+    assert code == 0 and "looks at pages" in output and "--no-install-recommends browser" in machine.apt_calls()
+
+
 def test_second_time_is_free():
     """Nothing missing: apt-get is not called, nothing is printed."""
     machine = Machine(**{"hatlab-no-such-tool": "true"})
