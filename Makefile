@@ -93,6 +93,10 @@ tree: kernel				## the same as text
 bench: kernel				## measure what we promise; writes build/bench.json
 	@$(PYTHON) $(TOOLS)/bench.py
 
+.PHONY: docs
+docs: $(SETUP)				## the site: handouts, every function, invariants, locks, memory maps; build/docs/index.html
+	@flock build/docs.lock $(PYTHON) $(TOOLS)/mksite.py
+
 .PHONY: coverage
 coverage: kernel			## which lines and branches of the HAT the tests take (minutes); writes build/coverage.txt
 	@$(PYTHON) $(TOOLS)/coverage.py --flavor $(WHICH)
