@@ -5,6 +5,7 @@ followed. Does nothing when nothing that it reads has changed; --force builds it
 """
 
 import argparse
+import fcntl
 import hashlib
 import html
 import re
@@ -64,9 +65,17 @@ def finish(site: Site) -> None:
     for name, text in site.pictures.items():
         (made / name).write_text(text, encoding="utf-8")
     where = sitelinks.addresses(MADE / "tags.xml")
+    for page in made.glob("dir_*.html"):  # of answers: nothing in them has a page
+        if "<title>solutions" in page.read_text(encoding="utf-8"):
+            page.unlink()
     wanted: set[str] = set()
+    pages = {page.name for page in made.glob("*.html")}
+    for graph in made.glob("*.svg"):
+        text = graph.read_text(encoding="utf-8")
+        graph.write_text(sitelinks.declared(text, where, pages), encoding="utf-8")
     for page in sorted(made.glob("*.html")):
-        text, missing = sitelinks.resolve(page.read_text(encoding="utf-8"), where)
+        text = sitelinks.declared(page.read_text(encoding="utf-8"), where, pages)
+        text, missing = sitelinks.resolve(text, where)
         if missing:
             raise HostError(f"{page.name}: no such function, or not documented: {', '.join(missing)}")
         page.write_text(text, encoding="utf-8")
@@ -92,16 +101,24 @@ def build() -> None:
     (MADE / "html").rename(OUT)
 
 
+def refresh(force: bool) -> None:
+    """Build it if something has changed; what is left of a build that failed does not count."""
+    now, stamp = state(), BUILD / "docs.state"
+    if force or not (OUT / sitelinks.START).is_file() or not stamp.is_file() or stamp.read_text() != now:
+        stamp.unlink(missing_ok=True)
+        build()
+        stamp.write_text(now)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split(":")[0])
     parser.add_argument("--force", action="store_true", help="build it, even if nothing has changed")
     options = parser.parse_args()
-    now, stamp = state(), BUILD / "docs.state"
+    BUILD.mkdir(exist_ok=True)
     try:
-        if options.force or not OUT.is_dir() or not stamp.is_file() or stamp.read_text() != now:
-            stamp.unlink(missing_ok=True)
-            build()
-            stamp.write_text(now)
+        with open(BUILD / "docs.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            refresh(options.force)
     except HostError as error:
         print(f"mksite.py: {error}", file=sys.stderr)
         return 1

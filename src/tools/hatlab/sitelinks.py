@@ -16,9 +16,10 @@ CLICKED = {("a", "href"), ("area", "href")}
 
 
 def addresses(tags: Path) -> dict[str, str]:
-    """{name of a documented function, macro, type, struct: page#anchor} from Doxygen's tag file."""
+    """{name of a documented function, macro, type, struct: page#anchor} from Doxygen's tag file; headers before sources."""
     found: dict[str, str] = {}
-    for compound in xml.parse(tags).getroot().iterfind("compound"):
+    compounds = xml.parse(tags).getroot().findall("compound")
+    for compound in sorted(compounds, key=lambda one: not one.findtext("name").endswith(".h")):
         if compound.get("kind") in ("struct", "union"):
             found.setdefault(compound.findtext("name"), compound.findtext("filename"))
         if compound.get("kind") != "file":
@@ -26,8 +27,17 @@ def addresses(tags: Path) -> dict[str, str]:
         for member in compound.iterfind("member"):
             page = member.findtext("anchorfile")
             if page:
+                # Where it is declared: its definition may be in a file that has no page.
+                page = compound.findtext("filename") if compound.findtext("name").endswith(".h") else page
+                page += "" if page.endswith(".html") else ".html"
                 found.setdefault(member.findtext("name"), f"{page}#{member.findtext('anchor')}")
     return found
+
+
+def declared(text: str, where: dict[str, str], pages: set[str]) -> str:
+    """Links to definitions in files that have no page lead to the declaration; both have the same anchor."""
+    at = {address.split("#")[1]: address for address in where.values() if "#" in address}
+    return re.sub(r"\b(\w+\.html)#(a[0-9a-f]{32})", lambda m: m[0] if m[1] in pages else at.get(m[2], m[0]), text)
 
 
 def resolve(text: str, where: dict[str, str]) -> tuple[str, list[str]]:

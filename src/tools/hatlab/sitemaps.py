@@ -73,16 +73,20 @@ def _filled(used: list[Region], last: int) -> list[Region]:
 
 
 def size(count: int) -> str:
-    """A round size: 2 MiB; otherwise in the largest unit that leaves no thousands."""
+    """A round size: 2 MiB; others have one digit behind the point."""
     for unit in ("B", "KiB", "MiB", "GiB", "TiB", "PiB"):
         if count < 1024:
-            return f"{count:g} {unit}" if count == int(count) else f"{count:.1f} {unit}"
+            break
         count /= 1024
-    return f"{count:,.0f} EiB"
+    else:
+        unit = "EiB"
+    return f"{round(count, 1):g} {unit}"
 
 
 def slots(flavor: str, region: Region) -> str:
     """Entries of the top table."""
+    if region.kind == "hole":
+        return "none"
     shift, mask = (39, 511) if flavor == "amd64" else (30, 3)
     first, last = region.start >> shift & mask, region.end >> shift & mask
     return f"{first}" if first == last else f"{first}-{last}"

@@ -126,10 +126,12 @@ class Site:
 
     def neighbours(self, number: int) -> str:
         """What stands above a handout."""
-        def to(n: int, text: str) -> str:
-            return f'<a href="handout-{n}.html">{text} lab {n}</a>' if n in self.units else ""
-        return (f'<p class="neighbours">{to(number - 1, "&larr;")} <a href="lab-{number}.html">All of lab {number}</a> '
-                f'{to(number + 1, "&rarr;")}</p>')
+        links = [f'<a href="lab-{number}.html">All of lab {number}</a>']
+        if number - 1 in self.units:
+            links.insert(0, f'<a href="handout-{number - 1}.html">&larr; lab {number - 1}</a>')
+        if number + 1 in self.units:
+            links.append(f'<a href="handout-{number + 1}.html">lab {number + 1} &rarr;</a>')
+        return f'<p class="neighbours">{" &middot; ".join(links)}</p>'
 
     def labs_page(self) -> None:
         rows = []
