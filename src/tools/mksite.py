@@ -5,7 +5,6 @@ followed. Does nothing when nothing that it reads has changed; --force builds it
 """
 
 import argparse
-import fcntl
 import hashlib
 import html
 import re
@@ -14,7 +13,7 @@ import sys
 from pathlib import Path
 
 from hatlab import sitelinks
-from hatlab.host import BUILD, ROOT, HostError
+from hatlab.host import BUILD, ROOT, HostError, held
 from hatlab.sitecode import functions, run_doxygen
 from hatlab.sitepages import Site
 
@@ -114,10 +113,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split(":")[0])
     parser.add_argument("--force", action="store_true", help="build it, even if nothing has changed")
     options = parser.parse_args()
-    BUILD.mkdir(exist_ok=True)
     try:
-        with open(BUILD / "docs.lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with held(BUILD / "docs.lock"):
             refresh(options.force)
     except HostError as error:
         print(f"mksite.py: {error}", file=sys.stderr)
