@@ -98,6 +98,10 @@ screenshots: kernel $(SETUP_TESTS)	## draw the README's picture of make view ane
 bench: kernel				## measure what we promise; writes build/bench.json
 	@$(PYTHON) $(TOOLS)/bench.py
 
+.PHONY: docs
+docs: $(SETUP_TESTS)			## the site: handouts, every function, invariants, locks, memory maps; build/docs/index.html
+	@$(PYTHON) $(TOOLS)/mksite.py
+
 .PHONY: coverage
 coverage: kernel			## which lines and branches of the HAT the tests take (minutes); writes build/coverage.txt
 	@$(PYTHON) $(TOOLS)/coverage.py --flavor $(WHICH)

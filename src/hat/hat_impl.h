@@ -207,7 +207,7 @@ x86pte_t hati_mkpte(hat_t *hat, uintptr_t va, pfn_t pfn, uint_t attr, level_t le
  * Put a leaf into a held table, and record it if pp is not NULL and its software bits say so.
  * @param pte_ptr  NULL, or where the entry is mapped
  * @return         0; -1: a table of smaller pages is in the way
- * @par Panics     an existing leaf may not become this one (facts: both)
+ * @panics     an existing leaf may not become this one (facts: both)
  * @inv{E4} @inv{N1} @inv{N9}
  */
 int hati_pte_map(struct htable *ht, uint_t entry, struct page *pp, x86pte_t pte, uint_t flags, void *pte_ptr);
@@ -225,7 +225,7 @@ bool hati_update_pte(struct htable *ht, uint_t entry, x86pte_t expect, x86pte_t 
  * Remove one mapping of a page, found on its list.
  * @return      objects for hment_free()
  * @locks       list locked on entry, unlocked on return
- * @par Panics  the entry maps another frame (facts: entry, frame, table, index)
+ * @panics  the entry maps another frame (facts: entry, frame, table, index)
  */
 struct hment *hati_page_unmap(struct page *pp, struct htable *ht, uint_t entry);
 /** Panic unless [start, end) contains the page of ht at va whole (facts: function, range, page). */
@@ -241,7 +241,7 @@ level_t lpage_level(const hat_t *hat, uintptr_t va, pfn_t pfn, size_t len);
  * Load one page of at most this level, one level lower for each table of smaller pages in the way.
  * @param pp     NULL: not recorded
  * @return       the level at which it went in
- * @par Panics   not even level 0 will do (facts: address)
+ * @panics   not even level 0 will do (facts: address)
  * @lab{8}
  */
 level_t lpage_load(hat_t *hat, uintptr_t va, struct page *pp, uint_t attr, uint_t flags, level_t level, pfn_t pfn);

@@ -56,7 +56,7 @@ bool x86_hm_held(page_t *pp);	/**< by this thread; true before hment_init() */
  * Get what recording one more mapping will take.
  * @return  unused objects, chained; NULL when none are needed (the first mapping, or one that is recorded already)
  * @locks   list locked; it may be dropped and taken again meanwhile
- * @par Panics  a thread that lives on the reserve finds it empty (facts: function)
+ * @panics  a thread that lives on the reserve finds it empty (facts: function)
  */
 hment_t *hment_prepare(htable_t *ht, uint_t entry, page_t *pp);
 /** Record a mapping. @param hm from hment_prepare(), list not unlocked since. @return what was not needed. @inv{E6} */
@@ -65,7 +65,7 @@ hment_t *hment_assign(htable_t *ht, uint_t entry, page_t *pp, hment_t *hm);
  * Forget one.
  * @return  objects that are free now, or NULL
  * @locks   list locked
- * @par Panics  it is not recorded (facts: page, table, entry)
+ * @panics  it is not recorded (facts: page, table, entry)
  * @inv{E6} @inv{E7}
  */
 hment_t *hment_remove(page_t *pp, htable_t *ht, uint_t entry);

@@ -307,7 +307,7 @@ void htable_adjust_reserve(void);
  * @param base    first address; @param level  of this table; @param parent NULL for the top table, which becomes hat_htable
  * @param pfn     its frame
  * @pre           the window it uses (spec 1.10 route 1) shows one table at a time: each nested call moves it
- * @par Panics    the reserve is empty; a frame has no page or cannot be reserved; a link has other bits (facts: value, table, index)
+ * @panics    the reserve is empty; a frame has no page or cannot be reserved; a link has other bits (facts: value, table, index)
  * @inv{N4} @inv{N9} @inv{N13} @inv{L1}
  * @lab{6}
  */

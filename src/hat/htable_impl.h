@@ -58,7 +58,7 @@ htable_t *htable_alloc(hat_t *hat, uintptr_t vaddr, level_t level, htable_t *sha
  *
  * The parent's count is raised first, so that it never understates, and the slot noted (htable_note()). TLB: spec section 6.
  * @locks  The new table's own lock held; the parent held (ht_busy > 0).
- * @par Panics  the slot holds anything but 0 or a lone PT_REF (facts: slot was not empty, value)
+ * @panics  the slot holds anything but 0 or a lone PT_REF (facts: slot was not empty, value)
  * @inv{L1} @inv{N1}
  * @lab{3}
  */
@@ -67,7 +67,7 @@ void link_ptp(htable_t *higher, htable_t *new, uintptr_t vaddr);
 /**
  * Clear the parent's slot for a table that is empty and unused, flush (spec section 6), and lower the parent's count last.
  * @locks  The old table's own lock held; the parent held.
- * @par Panics  the slot is not bit for bit our link (facts: found, expected)
+ * @panics  the slot is not bit for bit our link (facts: found, expected)
  * @inv{L1} @inv{N1}
  * @lab{4}
  */

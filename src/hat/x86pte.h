@@ -50,6 +50,7 @@ void *x86pte_mapin(pfn_t pfn, uint_t index, htable_t *ht);
 void x86pte_mapout(void);
 /** The same for an htable: entries of a VLP table are in the hat and need no mapping. @lab{1} */
 void *x86pte_access_pagetable(htable_t *ht, uint_t index);
+/** Undo x86pte_access_pagetable() on the same CPU. @lab{1} */
 void x86pte_release_pagetable(htable_t *ht);
 
 /** Current value of an entry. @param entry below mmu.ptes_per_table: asserted @lab{1} */
@@ -115,8 +116,9 @@ void x86pte_copy(htable_t *src, htable_t *dest, uint_t entry, uint_t count);
 /** Clear entries of a private table, never of a linked one. @lab{1} */
 void x86pte_zero(htable_t *dest, uint_t entry, uint_t count);
 
-/** Allocate and free one CPU's hat_cpu_info. @lab{1} */
+/** Allocate one CPU's hat_cpu_info. */
 void x86pte_cpu_init(struct cpu *cp);
+/** Free it. */
 void x86pte_cpu_fini(struct cpu *cp);
 
 #endif

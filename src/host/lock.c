@@ -16,7 +16,13 @@
 
 void (*host_between)(void);
 
-enum { RANK_LIST = 1, RANK_TABLE, RANK_LAST, RANK_WINDOW };
+/* In order. The site shows it (`make docs`): name, colon, what it is. */
+enum lock_rank {
+	RANK_LIST = 1,	/* mapping list: of a page, x86_hm_enter(); one at a time */
+	RANK_TABLE,	/* table: htable_lock() of (hat, base, level), never two */
+	RANK_LAST,	/* last ones: hat_list_lock, hat_mutex, htable_reserve_mutex, mapping hash; no other of these beside it */
+	RANK_WINDOW	/* window: hci_mutex of this CPU, preemption off */
+};
 
 static bool
 is_window(const kmutex_t *m)

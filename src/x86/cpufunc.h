@@ -79,7 +79,7 @@ write_cr4(uintptr_t v)
 	__asm__ volatile("mov %0, %%cr4" : : "r"(v) : "memory");
 }
 
-/** Reading an MSR that does not exist is #GP: ask cpuid first. */
+/** Reading an MSR that does not exist is a general protection fault: ask cpuid first. */
 static inline uint64_t
 rdmsr(uint32_t msr)
 {
