@@ -41,7 +41,7 @@ WHICH	:= $(if $(word 2,$(FLAVOR)),both,$(FLAVOR))
 
 .PHONY: help
 help:					## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z_.-]+:.*## / { printf "  make %-21s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  FLAVOR=i386|amd64 (default both)   CPUS=n   ARGS=\"tunable=value ...\" for the kernel"
 	@echo "  LAB=n: your files of lab n, each beside the reference (ARGS=\"tour=0 checks=labN\" runs their checks)"
@@ -134,6 +134,13 @@ debug: $(SETUP)				## LAB=n [FLAVOR=i386] [CPUS=n] [SOLVED=1]: your lab under Bo
 .PHONY: handin
 handin: $(SETUP)			## LAB=n [ID=you]: grade your files of lab n and pack them into build/handin/labN-you.tar.gz
 	@$(PYTHON) $(TOOLS)/handin.py --lab "$(LAB)" --id "$(ID)"
+
+# For editors: docs/editors.md.
+.PHONY: compile_commands.json tags
+compile_commands.json:			## for clangd and editors: how each file is compiled, one entry per flavour
+	@$(PYTHON) $(TOOLS)/compile_commands.py $@
+tags:					## for editors: where each name is defined (universal-ctags)
+	@$(PYTHON) $(TOOLS)/tags.py $@
 
 .PHONY: tunables
 tunables: kernel			## list the words of the kernel's command line
