@@ -12,6 +12,7 @@
 #define COM1		0x3f8
 #define COM1_LSR	(COM1 + 5)
 #define LSR_THRE	0x20
+#define LSR_TEMT	0x40			/* all is on the line */
 #define POLLS		0x10000			/* a UART that is not there never gets ready */
 
 #define VGA_LAST_LINE	(0xb8000 + 24 * 160)
@@ -77,6 +78,11 @@ boot_refuse:
 	call	say_com1
 	movl	$newline, %esi
 	call	say_com1
+	movl	$POLLS, %ecx
+	movl	$COM1_LSR, %edx
+1:	inb	%dx, %al
+	testb	$LSR_TEMT, %al
+	loopz	1b
 
 	movl	$VGA_LAST_LINE, %edi
 	movl	$VGA_COLUMNS, %ecx
