@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: ISC
 """One run of QEMU, the second opinion: it starts, stops and ends like a Bochs (bochs.py), and run.py drives either.
 
-Its processor is emulated (TCG), never this machine's.  Its clock is ours while the guest runs, so two runs are not equal.  Where Bochs' debugger would
-stop at the kernel's `xchg %bx,%bx`, breakpoints of QEMU's debugger stub stop here: one at each place where the kernel's text has that
-instruction.  Everything else is asked of its monitor, through QMP.
+Its processor is emulated (TCG), never this machine's.  Its clock is ours while the guest runs, so two runs are not equal.
+Where Bochs' debugger would stop at the kernel's `xchg %bx,%bx`, breakpoints of QEMU's debugger stub stop here: one at each
+place where the kernel's text has that instruction.  Everything else is asked of its monitor, through QMP.
 
 `ask` understands as much of the language of Bochs' debugger as run.py, compare.py and poke.py speak, and answers in it.  What
 `info tab` is told comes from QEMU's own `info tlb`.  `page` is not there: QEMU shows no entries but leaves (see qemu_view.py).
