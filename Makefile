@@ -4,6 +4,7 @@
 
 FLAVOR	?= i386 amd64
 CPUS	?= 1
+EMU	?= bochs
 SETUP	:= build/.setup-ok
 SETUP_TESTS := build/.setup-tests-ok
 # The distribution's own: where a version manager stands in between, each call costs half a second more.
@@ -42,16 +43,16 @@ WHICH	:= $(if $(word 2,$(FLAVOR)),both,$(FLAVOR))
 
 .PHONY: help
 help:					## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z_.-]+:.*## / { printf "  make %-21s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "  FLAVOR=i386|amd64 (default both)   CPUS=n   ARGS=\"tunable=value ...\" for the kernel"
+	@echo "  FLAVOR=i386|amd64 (default both)   CPUS=n   ARGS=\"tunable=value ...\" for the kernel   EMU=bochs|qemu (run, compare)"
 	@echo "  LAB=n: your files of lab n, each beside the reference (ARGS=\"tour=0 checks=labN\" runs their checks)"
 	@echo "  TESTS=1: an image with all checks in it (ARGS=\"tour=0 checks=all\", selftest=1, damage=list, crash=...)"
 	@echo "  LAB=n MINE=1: the whole kernel on your files of labs 1 to n; LAB=all: on all of them"
 
 .PHONY: run
 run: kernel				## set up, build, boot both kernels on Bochs, compare their page tables with the hardware's
-	@$(PYTHON) $(TOOLS)/compare.py --flavor $(WHICH) --cpus $(CPUS) --args "$(ARGS)"
+	@$(PYTHON) $(TOOLS)/compare.py --emulator $(EMU) --flavor $(WHICH) --cpus $(CPUS) --args "$(ARGS)"
 
 .PHONY: test
 test: kernel $(SETUP_TESTS)		## run every test there is; last line: N passed, N failed
@@ -68,7 +69,7 @@ $(FLAVOR:%=unit-%): unit-%:
 
 .PHONY: compare
 compare: kernel				## the comparison alone, with all ranges listed
-	@$(PYTHON) $(TOOLS)/compare.py --all --flavor $(WHICH) --cpus $(CPUS) --args "$(ARGS)"
+	@$(PYTHON) $(TOOLS)/compare.py --emulator $(EMU) --all --flavor $(WHICH) --cpus $(CPUS) --args "$(ARGS)"
 
 GRADE	= $(PYTHON) $(TOOLS)/grade.py --lab $(or $(LAB),all) --flavor $(WHICH) --cpus $(CPUS) --id "$(ID)" \
 	$(if $(SEED),--seed $(SEED)) $(if $(SOLVED),--solved) $(if $(SUBMISSION),--submission "$(SUBMISSION)")
@@ -145,6 +146,13 @@ debug: $(SETUP)				## LAB=n [FLAVOR=i386] [CPUS=n] [SOLVED=1]: your lab under Bo
 .PHONY: handin
 handin: $(SETUP)			## LAB=n [ID=you]: grade your files of lab n and pack them into build/handin/labN-you.tar.gz
 	@$(PYTHON) $(TOOLS)/handin.py --lab "$(LAB)" --id "$(ID)"
+
+# For editors: docs/editors.md.
+.PHONY: compile_commands.json tags
+compile_commands.json:			## for clangd and editors: how each file is compiled, one entry per flavour
+	@$(PYTHON) $(TOOLS)/compile_commands.py $@
+tags:					## for editors: where each name is defined (universal-ctags)
+	@$(PYTHON) $(TOOLS)/tags.py $@
 
 .PHONY: tunables
 tunables: kernel			## list the words of the kernel's command line

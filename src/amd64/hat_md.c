@@ -70,3 +70,10 @@ md_boot_top(void)
 {
 	return (pa_to_pfn((uintptr_t)boot_pml4 - KERNEL_OFFSET));
 }
+
+/* Every level's links have an accessed bit, and PT_PTPBITS has it set. */
+void
+md_settle_links(x86pte_t *top)
+{
+	(void)top;
+}

@@ -30,6 +30,7 @@ start:
 	cld
 	movl	%eax, %ebp
 	movl	$PHYS(boot_stack_top), %esp
+	call	boot_check_cpu
 
 	movl	%ebx, %edi			/* cpuid takes EBX */
 	movl	$0x80000000, %eax		/* is there long mode? */
@@ -71,15 +72,9 @@ start:
 
 no_long_mode:
 	movl	$no_long_mode_text, %esi
-1:	lodsb
-	testb	%al, %al
-	jz	2f
-	outb	%al, $0xe9
-	jmp	1b
-2:	hlt
-	jmp	2b
+	jmp	boot_refuse
 no_long_mode_text:
-	.asciz	"%panic cpu=0 text=this CPU has no 64-bit mode: boot the i386 image\n%done result=panic\n"
+	.asciz	"this CPU has no 64-bit mode: boot the i386 image"
 
 	.balign	8
 boot_gdt:

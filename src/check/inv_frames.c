@@ -123,9 +123,9 @@ allowed_bits(const inv_table_t *t, x86pte_t e)
 	x86pte_t small = PT_VALID | PT_WRITABLE | PT_USER | PT_WRITETHRU | PT_NOCACHE | PT_REF | PT_SOFTWARE;
 
 	if (!inv_leaf(t, e)) {
-		/* Only PAE has a top level of four entries, and reserved bits where others have permissions. */
+		/* Only PAE has a top level of four entries, and reserved bits where others have permissions (and see md_settle_links()). */
 		if (l == VLP_LEVEL && (mmu.max_level == VLP_LEVEL))
-			return (PT_VALID | PT_WRITETHRU | PT_NOCACHE | PT_SOFTWARE | frame_bits(PAGESIZE));
+			return (mmu.ptp_bits[l] | PT_WRITETHRU | PT_NOCACHE | PT_SOFTWARE | frame_bits(PAGESIZE));
 		return (small | PT_MOD | PT_GLOBAL | frame_bits(PAGESIZE));
 	}
 	small |= PT_MOD | PT_GLOBAL | mmu.pt_nx | PT_PAT_4K;	/* PS above level 0 is the same bit */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /**
  * @file
- * @brief The HAT's questions to the chosen flavour: four functions, written twice (i386/hat_md.c, amd64/hat_md.c).
+ * @brief The HAT's questions to the chosen flavour: six functions, written twice (i386/hat_md.c, amd64/hat_md.c).
  */
 #ifndef HAT_HAT_MD_H
 #define HAT_HAT_MD_H
@@ -18,5 +18,10 @@ void md_vlp_init(int id, struct hat_cpu_info *hci);
 void md_vlp_copy_kernel(hat_t *hat);
 /** Frame of the top boot table. */
 pfn_t md_boot_top(void);
+/**
+ * Look at the top boot table, with paging on: does the MMU mark links there that, by the manual, it only reads? Then all links of
+ * that kind, ours to come (mmu.ptp_bits) too, get the mark now, so that they stay as they are written.
+ */
+void md_settle_links(x86pte_t *top);
 
 #endif

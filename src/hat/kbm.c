@@ -199,6 +199,7 @@ kbm_init(void)
 	uintptr_t text = (uintptr_t)text_start, data = (uintptr_t)data_start;
 
 	top_pfn = md_boot_top();
+	md_settle_links(kbm_remap_window(pfn_to_pa(top_pfn), true));
 	change_leaves(text, data - text, PT_WRITABLE, mmu.pt_global);
 	change_leaves(data, LEVEL_SIZE(1), 0, mmu.pt_nx | mmu.pt_global);
 	change_leaf(WINDOW_VA(WINDOW_TABLE), 0, mmu.pt_nx | mmu.pt_global);

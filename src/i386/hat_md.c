@@ -89,3 +89,24 @@ md_boot_top(void)
 {
 	return (pa_to_pfn((uintptr_t)boot_top - KERNEL_OFFSET));
 }
+
+/*
+ * A PAE directory pointer has no accessed bit, it is a reserved one [SDM3 4.4.1]. QEMU sets it all the same. Whose MMU does so
+ * must find it set beforehand; any other would refuse it.
+ */
+void
+md_settle_links(x86pte_t *top)
+{
+	x86pte_t all = 0;
+
+	if (!mmu.pae_hat)
+		return;
+	for (uint_t i = 0; i < VLP_NUM_PTES; i++)
+		all |= top[i];
+	if ((all & PT_REF) == 0)
+		return;
+	mmu.ptp_bits[VLP_LEVEL] |= PT_REF;
+	for (uint_t i = 0; i < VLP_NUM_PTES; i++)
+		if (PTE_ISVALID(top[i]))
+			top[i] |= PT_REF;
+}

@@ -55,6 +55,7 @@ start:
 	cld
 	movl	%eax, %ebp
 	movl	$PHYS(boot_stack_top), %esp
+	call	boot_check_cpu
 
 	pushl	%ebx				/* cpuid takes EBX */
 	movl	$1, %eax

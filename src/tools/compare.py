@@ -27,6 +27,8 @@ def options_of(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--flavor", choices=[*host.FLAVORS, "both"], default="both")
     parser.add_argument("--args", default="", metavar="'k=v ...'", help="the kernel's command line")
+    parser.add_argument("--emulator", choices=["bochs", "qemu"], default="bochs",
+                        help="the hardware's witness; qemu is a second opinion")
     parser.add_argument("--cpus", type=int, default=1, metavar="N")
     parser.add_argument("--mem", type=int, metavar="MB", help="memory size (default: as in bochsrc)")
     parser.add_argument("--checkpoint", metavar="NAME", help="show only this checkpoint (all are compared)")
@@ -83,7 +85,7 @@ class Comparison:
         o = self.options
         result = run.boot(
             self.flavor, o.args, cpus=o.cpus, mem=o.mem, image=o.image, kernel=o.kernel, timeout=o.timeout,
-            keep=o.keep, multiboot2=o.multiboot2, at_checkpoint=self.at_checkpoint, alter=self.alter,
+            keep=o.keep, multiboot2=o.multiboot2, at_checkpoint=self.at_checkpoint, alter=self.alter, emulator=o.emulator,
         )
         if result.ok and not self.reports and not self.checks_only:
             result.fail("fail", "reached no checkpoint")
@@ -125,7 +127,7 @@ class Comparison:
             lines.append(f"{self.flavor}: OK, all checks passed ({result.seconds:.1f} s)")
         else:
             lines.append(
-                f"{self.flavor}: OK, kernel, Bochs and raw memory agree: {len(self.reports)} checkpoints,"
+                f"{self.flavor}: OK, kernel, {show.NAMES[self.options.emulator]} and raw memory agree: {len(self.reports)} checkpoints,"
                 f" {spaces} address spaces, {ranges} ranges ({result.seconds:.1f} s)"
             )
         return lines

@@ -118,6 +118,7 @@ class Report:
 
     checkpoint: Checkpoint
     mode: str
+    emulator: str = "bochs"
     hats: list[HatReport] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
@@ -450,17 +451,23 @@ def examine(cp: Checkpoint, debugger: Debugger, mode_hint: str = "long", before_
     creg_text, tab_text = memory.read_ahead(_frames(cp, GEOMETRY[mode_hint]), ["creg", "info tab"])
     creg = bochs_out.parse_creg(creg_text)
     tab = bochs_out.parse_info_tab(tab_text, creg.mode == "long")
-    report = Report(cp, creg.mode)
+    examiner = getattr(debugger, "examiner", Examiner)
+    report = Report(cp, creg.mode, examiner.emulator)
     if creg.mode == "off":
         report.problems.append("paging is off")
         return report
     if creg.mode != mode_hint:
         report.problems.append(f"%hello says mode={mode_hint}, the control registers say {creg.mode}")
-    return _Examiner(report, debugger, memory, creg, tab).run()
+    return examiner(report, debugger, memory, creg, tab).run()
 
 
-class _Examiner:
-    """The work of `examine`."""
+class Examiner:
+    """The work of `examine`, with Bochs as the hardware's witness.
+
+    Another emulator stands in Bochs' place (qemu_view.py); then the witness called "bochs" in here is that one.
+    """
+
+    emulator, name, tab_name = "bochs", "Bochs", "Bochs' info tab"
 
     def __init__(self, report: Report, debugger: Debugger, memory: Memory, creg: Creg, tab: Tab) -> None:
         self.report, self.debugger, self.memory, self.creg, self.tab = report, debugger, memory, creg, tab
@@ -488,9 +495,9 @@ class _Examiner:
         if not self.cp.hats:
             self.report.problems.append("the dump has no hat")
         if self.cp.cr3 != self.creg.cr3:
-            self.report.problems.append(f"%cp-begin says cr3=0x{self.cp.cr3:012x}, Bochs' CR3 is 0x{self.creg.cr3:012x}")
+            self.report.problems.append(f"%cp-begin says cr3=0x{self.cp.cr3:012x}, {self.name}'s CR3 is 0x{self.creg.cr3:012x}")
         if self.tab.cr3 & ~0xFFF != self.creg.cr3 & ~0xFFF:
-            self.report.problems.append(f"Bochs contradicts itself: cr3 0x{self.tab.cr3:x} and 0x{self.creg.cr3:x}")
+            self.report.problems.append(f"{self.name} contradicts itself: cr3 0x{self.tab.cr3:x} and 0x{self.creg.cr3:x}")
 
     def _is_current(self, hat: Hat) -> bool:
         return hat.addr == self.cp.hat if self.cp.hat else hat.name == "boot"
@@ -535,8 +542,8 @@ class _Examiner:
         out.rows = rows_of(claim.tree, raw)
         if out.current:
             self._ask_pages(out)
-            self._bochs_pages(out, claim, raw)
-            self._bochs_ranges(out, raw)
+            self._hardware_pages(out, claim, raw)
+            self._hardware_ranges(out, raw)
         for difference in out.differences:
             self._judge(difference, difference.index in own.copied.get((difference.level, difference.base), ()), out.current)
         for row in out.rows:
@@ -637,7 +644,7 @@ class _Examiner:
         """The entries that Bochs shows for an address, by level."""
         return {LEVEL_OF[e.name]: e.entry for e in self.page_walks[va].entries}
 
-    def _bochs_pages(self, out: HatReport, claim: Claim, raw: Tree) -> None:
+    def _hardware_pages(self, out: HatReport, claim: Claim, raw: Tree) -> None:
         """Compare every page asked about with memory, entry by entry."""
         known = {(d.level, d.va): d for d in out.differences}
         for va in self.page_walks:
@@ -676,13 +683,13 @@ class _Examiner:
         if walked.phys != (None if real is None else real & ~0xFFF) and not any(d.va <= va <= d.va1 for d in out.differences):
             said = "nothing" if walked.phys is None else f"0x{walked.phys:012x}"
             want = "nothing" if real is None else f"0x{real & ~0xFFF:012x}"
-            out.problems.append(f"Bochs translates 0x{va:x} to {said}, the tables say {want}")
+            out.problems.append(f"{self.name} translates 0x{va:x} to {said}, the tables say {want}")
 
-    def _bochs_ranges(self, out: HatReport, raw: Tree) -> None:
+    def _hardware_ranges(self, out: HatReport, raw: Tree) -> None:
         """`info tab` against the tables in memory, and against the kernel's own summary."""
         real = cut(walk.merged(walk.mappings(raw)), self.blind)
         seen = [(r.va0, r.va1, r.pa0) for r in self.tab.ranges]
-        if text := range_difference(seen, real, "Bochs' info tab", "the tables in memory"):
+        if text := range_difference(seen, real, self.tab_name, "the tables in memory"):
             out.problems.append(text)
 
     # marks, verdicts, summary
@@ -712,20 +719,20 @@ class _Examiner:
         ]
         for name in WITNESSES:
             what = "(blind)" if name in d.blind else describe_entry(self.geometry, d.level, d.entries[name], self.features)
-            lines.append(f"  {name:<7} {what}")
+            lines.append(f"  {self.emulator if name == 'bochs' else name:<7} {what}")
         values = [d.entries[w] for w in ("raw", "kernel", "bochs") if w not in d.blind and d.entries[w] is not None]
         others = [v for v in values if v != values[0]] if values else []
         if others:
             lines.append(f"  differs in: {differing_bits(self.geometry, d.level, values[0], others[0])}")
         verdicts = {
-            "kernel": "the kernel's dump stands alone: memory and Bochs agree",
-            "bochs": "Bochs stands alone: the dump and memory agree",
-            "raw": "the raw memory stands alone: the dump and Bochs agree",
+            "kernel": f"the kernel's dump stands alone: memory and {self.name} agree",
+            "bochs": f"{self.name} stands alone: the dump and memory agree",
+            "raw": f"the raw memory stands alone: the dump and {self.name} agree",
         }
         if d.alone:
             lines.append(f"  {verdicts[d.alone]}")
         elif d.blind:
-            lines.append("  the dump and memory differ; Bochs cannot see this")
+            lines.append(f"  the dump and memory differ; {self.name} cannot see this")
         else:
             lines.append("  all three differ")
         return lines
@@ -746,7 +753,7 @@ class _Examiner:
             out.problems.append(text)
         if out.current:
             seen = [(r.va0, r.va1, r.pa0) for r in self.tab.ranges]
-            if text := range_difference(cut(said, self.blind), seen, "the kernel's summary", "Bochs' info tab"):
+            if text := range_difference(cut(said, self.blind), seen, "the kernel's summary", self.tab_name):
                 out.problems.append(text)
 
 

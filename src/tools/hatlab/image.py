@@ -11,6 +11,9 @@ instructions.  GRUB passes the whole line between double quotes, which the kerne
 GRUB is asked for Multiboot 1 unless told otherwise: its version 2 costs a million instructions more and tells this kernel
 nothing that it needs.
 
+The image is a hybrid: written to a USB stick or a disk as it is, a PC's BIOS boots it from there too.  GRUB's boot_hybrid.img in
+the CD's first sectors, which a CD does not use, knows where the core is; and the core takes what it was booted from for its root.
+
 The CD is padded (with a hole) far beyond its data: Bochs makes a CD seek last as long as its share of the whole CD, and on a
 CD of 1 MB GRUB's many small reads would cost another million instructions, more or less with every change of layout.
 """
@@ -107,7 +110,8 @@ def build(
         try:
             host.run_tool(
                 ["xorriso", "-as", "mkisofs", "-quiet", "-o", str(part), "-b", "boot/eltorito.img",
-                 "-no-emul-boot", "-boot-load-size", "4", "-boot-info-table", str(tree)],
+                 "-no-emul-boot", "-boot-load-size", "4", "-boot-info-table", "--grub2-boot-info",
+                 "--grub2-mbr", str(GRUB_DIR / "boot_hybrid.img"), "--protective-msdos-label", str(tree)],
                 "package xorriso",
             )
             write_padded(part, with_args(load(part), args, str(out)))

@@ -77,14 +77,14 @@ def boot(
     at_checkpoint: Callable[[Bochs, Checkpoint, Reader], None] | None = None,
     until: str | None = None, keep: Path | None = None, multiboot2: bool = False,
     alter: Callable[[Checkpoint], None] | None = None, data: bytes | None = None,
-    at_address: dict[int, Callable[[Bochs, Stop], None]] | None = None,
+    at_address: dict[int, Callable[[Bochs, Stop], None]] | None = None, emulator: str = "bochs",
 ) -> Result:
     """Boot the kernel of a flavour with a command line and return how it went.
 
     `image` is another image than the flavour's own, `kernel` the ELF file with its symbols.  `deadline` counts emulated
     instructions, `timeout` seconds.  `on_text` gets the port 0xE9 text as it comes.  `at_checkpoint` is called at each
     checkpoint, with the guest stopped.  `until` names a symbol to end at.  `keep` is a directory under which the run's
-    files stay.  `data` is the image itself, its command line set.  `at_address` has what to call when these addresses are reached.  HostError means that there could be no run at all.
+    files stay.  `data` is the image itself, its command line set.  `at_address` has what to call when these addresses are reached.  `emulator` is bochs or qemu.  HostError means that there could be no run at all.
     """
     run = _Run(flavor, args, cpus, kernel or host.kernel_path(flavor), alter)
     run.on_text, run.at_checkpoint, run.until = on_text, at_checkpoint, until
@@ -93,19 +93,30 @@ def boot(
     started = time.monotonic()
     run.ends = started + timeout
     run.hello_ends = started + min(HELLO_SECONDS, timeout)
-    with Bochs(data, cpus, mem, keep) as machine:
+    with _machine(emulator, run.kernel, data, cpus, mem, keep) as machine:
         run.result.kept = machine.dir if keep else None
         try:
             run.whole(machine, deadline)
         except BochsGone as gone:
             run.gone(gone)
         except bochs_out.BochsOutputError as error:
-            run.result.fail("bochs", f"cannot read Bochs' debugger: {error}")
+            run.result.fail("bochs", f"cannot read {'QEMU' if emulator == 'qemu' else 'Bochs'}'s debugger: {error}")
         if keep:
             (machine.dir / "e9.txt").write_text(run.said)
     run.conclude()
     run.result.seconds = time.monotonic() - started
     return run.result
+
+
+def _machine(emulator: str, kernel: Path, data: bytes, cpus: int, mem: int | None, keep: Path | None) -> Bochs:
+    """The emulator, not yet started."""
+    if emulator == "bochs":
+        return Bochs(data, cpus, mem, keep)
+    from . import qemu, qemu_view
+
+    machine = qemu.Qemu(data, kernel, cpus, mem, keep)
+    machine.examiner = qemu_view.QemuExaminer
+    return machine
 
 
 def _image_data(flavor: str, args: str, path: Path | None, multiboot2: bool) -> bytes:
@@ -297,6 +308,8 @@ class _Run:
 
 
 def _vector(number: int) -> str:
+    if number < 0:
+        return "no emulator but Bochs says which exception"
     return f"exception {number}, {VECTORS[number]}" if number in VECTORS else f"exception {number}"
 
 

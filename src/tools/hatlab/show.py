@@ -7,6 +7,7 @@ from .compare import Difference, HatReport, Report, Row
 from .run import Result
 
 WIDTH = 100
+NAMES = {"bochs": "Bochs", "qemu": "QEMU"}
 DIFFERENCES_SHOWN = 3  # of one address space
 
 
@@ -23,9 +24,9 @@ def marks_text(row: Row) -> str:
     return f"{row.marks['kernel']:<6} {row.marks['bochs']:<5} {row.marks['raw']}"
 
 
-def heading(digits: int) -> str:
+def heading(digits: int, emulator: str = "bochs") -> str:
     virtual, physical = "virtual", "physical"
-    return f"  {virtual:<{digits * 2 + 1}} {physical:<25} pg rwxu g ad c. s. kernel bochs raw"
+    return f"  {virtual:<{digits * 2 + 1}} {physical:<25} pg rwxu g ad c. s. kernel {emulator:<5} raw"
 
 
 class Printer:
@@ -52,9 +53,9 @@ class Printer:
         kernel = self._kernels(report, digits) if out.hat.name == "user" else set()
         fresh = [(row, text) for row, text in lines if self._everything or not row.agreed or text not in known | kernel]
         self._shown[flavor, out.hat.addr] = {text for row, text in lines if row.agreed}
-        self._say(f" {_hat_line(out)}")
+        self._say(f" {_hat_line(out, NAMES[report.emulator])}")
         if fresh:
-            self._say(heading(digits))
+            self._say(heading(digits, report.emulator))
         for row, text in fresh:
             self._say(f"{text} {marks_text(row)}")
         as_kernel = sum(row.agreed and text in kernel for row, text in lines)
@@ -84,8 +85,8 @@ class Printer:
             self._say(f"  and {len(differences) - DIFFERENCES_SHOWN} more entries differ (--json has them all)")
 
 
-def _hat_line(out: HatReport) -> str:
-    seen = f"{out.pages_asked} pages asked" if out.current else "Bochs is blind"
+def _hat_line(out: HatReport, name: str) -> str:
+    seen = f"{out.pages_asked} pages asked" if out.current else f"{name} is blind"
     agreed = sum(row.agreed for row in out.rows)
     verdict = f"{len(out.rows)} ranges agree" if out.ok else f"{agreed} of {len(out.rows)} ranges agree"
     return f"{out.hat}: {verdict}; {out.entries} entries, {out.tables} tables; {seen}"
@@ -123,10 +124,19 @@ def hat_data(out: HatReport) -> dict:
 
 def report_data(report: Report) -> dict:
     cp = report.checkpoint
-    return {
+    return _named(report.emulator, {
         "name": cp.name, "n": cp.n, "cpu": cp.cpu, "cr3": f"0x{cp.cr3:x}", "hat": f"0x{cp.hat:x}", "mode": report.mode,
         "ok": report.ok, "problems": report.problems, "hats": [hat_data(out) for out in report.hats],
-    }
+    })
+
+
+def _named(emulator: str, data):
+    """The witness called "bochs" under the name of the emulator that it is."""
+    if isinstance(data, dict):
+        return {emulator if key == "bochs" else key: _named(emulator, value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_named(emulator, value) for value in data]
+    return emulator if data == "bochs" else data
 
 
 def run_data(result: Result, reports: list[Report]) -> dict:

@@ -104,6 +104,7 @@ class Features:
     pse: bool = True  # CR4.PSE: 4 MiB pages without PAE
     nxe: bool = True  # EFER.NXE: bit 63 is no-execute, else reserved
     phys_bits: int = 40
+    pointer_a: bool = False  # PAE directory pointers have an accessed bit: on QEMU only
 
 
 class Decoded(NamedTuple):
@@ -150,7 +151,7 @@ def decode(geometry: Geometry, level: int, entry: int, features: Features = Feat
 
 def _decode_pdpte(entry: int, features: Features) -> Decoded:
     """A PAE directory pointer has no rights and no accessed bit: those bits are reserved.  [SDM3 4.4.1]"""
-    reserved = entry & (0x1E6 | _above(features.phys_bits))
+    reserved = entry & (0x1E6 | _above(features.phys_bits)) & ~(A if features.pointer_a else 0)
     return Decoded(
         kind="bad" if reserved else "table",
         pa=entry & _between(12, features.phys_bits),
