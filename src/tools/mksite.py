@@ -63,6 +63,8 @@ def finish(site: Site) -> None:
     (made / "doxygen.svg").unlink(missing_ok=True)
     for name, text in site.pictures.items():
         (made / name).write_text(text, encoding="utf-8")
+    for name, path in site.photographs.items():
+        shutil.copyfile(path, made / name)
     where = sitelinks.addresses(MADE / "tags.xml")
     for page in made.glob("dir_*.html"):  # of answers: nothing in them has a page
         if "<title>solutions" in page.read_text(encoding="utf-8"):

@@ -28,7 +28,7 @@ def shield(text: str) -> str:
 
 
 class Markdown:
-    """One document. `link` gives the address for a link's target; addresses of pictures end in .svg."""
+    """One document. `link` gives the address for a link's target; addresses of pictures end in .svg or .png."""
 
     def __init__(self, link: Callable[[str], str]) -> None:
         self.link = link
@@ -171,7 +171,7 @@ class Markdown:
 
     def anchor(self, picture: str, text: str, target: str) -> str:
         to = self.link(target)
-        if to.endswith(".svg"):
+        if to.endswith((".svg", ".png")):
             alt = html.escape(re.sub("\0\\d+\0", "", text))
             self.figures.append(f'<p class="figure"><img src="{to}" alt="{alt}"/></p>')
             if picture:

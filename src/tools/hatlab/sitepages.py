@@ -45,6 +45,7 @@ class Site:
         self.units = {n: labs.get(n) for n in labs.numbers()}
         self.documents = self._documents()
         self.pictures: dict[str, str] = {}
+        self.photographs: dict[str, Path] = {}
         self.listings: dict[str, Path] = {}
         self.lines: dict[Path, list[str]] = {}
 
@@ -70,6 +71,9 @@ class Site:
             raise HostError(f"{document.relative_to(ROOT)}: links to {target}, which is not there")
         if file.suffix == ".svg":
             return self.picture(file)
+        if file.suffix == ".png":
+            self.photographs[file.name] = file
+            return file.name
         listing = self.listing(file, word)
         return f"hat:{word}:{listing}" if word and file.suffix == ".h" else listing
 
