@@ -154,7 +154,7 @@ class Grading:
         return f"results={word} " if word else ""
 
     def _args(self, more: str) -> str:
-        return f"tour=0 lab=lab{self.lab} seed={self.score.seed} copy=mine check_ticks=100 watchdog=1500 {more}"
+        return f"console=e9 tour=0 lab=lab{self.lab} seed={self.score.seed} copy=mine check_ticks=100 watchdog=1500 {more}"
 
     def _boot(self, more: str, note: Callable[[Verdict], None], checks: str = "all") -> Seen:
         args = self._args(f"checks={checks} {more}")

@@ -25,7 +25,7 @@ WATCHDOG = 1500
 
 
 def args_of(lab: int, seed: int) -> str:
-    return f"tour=1 lab=lab{lab} seed={seed} watchdog={WATCHDOG} programs={','.join(PROGRAMS)}"
+    return f"console=e9 tour=1 lab=lab{lab} seed={seed} watchdog={WATCHDOG} programs={','.join(PROGRAMS)}"
 
 
 class Plain:
