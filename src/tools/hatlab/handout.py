@@ -419,10 +419,10 @@ def shell(command: str, cwd: Path) -> tuple[int, str]:
 class Session:
     """Bochs' debugger, stopped where a block says."""
 
-    def __init__(self, block: Block) -> None:
+    def __init__(self, block: Block, images: Path) -> None:
         words = block.words
         self.flavor = words.get("flavor", "amd64")
-        folder = host.BUILD / (f"{self.flavor}-{words['image']}" if words.get("image") else self.flavor)
+        folder = images / (f"{self.flavor}-{words['image']}" if words.get("image") else self.flavor)
         self.symbols = Symbols.read(folder / "kernel.elf")
         data = image.with_args(image.load(folder / "hatlab.iso"), words.get("args", ""))
         self.machine = Bochs(data, int(words.get("cpus", "1")))
@@ -474,6 +474,7 @@ class Player:
         self.changes: list[tuple[Command, list[str]]] = []
         self.session: Session | None = None
         self.tree: Path | None = None
+        self.images = host.BUILD  # that debugger sessions boot
 
     def play(self) -> None:
         with tempfile.TemporaryDirectory(prefix="hatlab-handout-") as folder:
@@ -525,7 +526,7 @@ class Player:
         try:
             if "continue" not in block.words:
                 self._end_session()
-                self.session = Session(block)
+                self.session = Session(block, self.images)
             if self.session is None:
                 raise HostError("there is no session to continue")
             for command in block.commands:
