@@ -34,13 +34,13 @@ boot_check_cpu:
 	popfl
 	pushfl
 	popl	%eax
-	movl	$no_cpuid, %esi
+	movl	$.Lno_cpuid, %esi
 	cmpl	%ecx, %eax			/* the bit can be changed only where there is CPUID [SDM1 20.1] */
 	je	boot_refuse
 
 	movl	$1, %eax
 	cpuid
-	movl	$needs, %esi
+	movl	$.Lneeds, %esi
 1:	lodsl
 	testl	%eax, %eax
 	jz	3f
@@ -57,14 +57,14 @@ boot_check_cpu:
 	.globl	boot_refuse
 boot_refuse:
 	movl	%esi, %ebp
-	movl	$before, %esi
+	movl	$.Lbefore, %esi
 	call	say_e9
 	movl	%ebp, %esi
 	call	say_e9
-	movl	$behind, %esi
+	movl	$.Lbehind, %esi
 	call	say_e9
 
-	movl	$uart_setup, %esi
+	movl	$.Luart_setup, %esi
 	movl	$6, %ecx
 1:	xorl	%eax, %eax
 	lodsw					/* value, register */
@@ -72,11 +72,11 @@ boot_refuse:
 	addl	$COM1, %edx
 	outb	%al, %dx
 	loop	1b
-	movl	$greeting, %esi
+	movl	$.Lgreeting, %esi
 	call	say_com1
 	movl	%ebp, %esi
 	call	say_com1
-	movl	$newline, %esi
+	movl	$.Lnewline, %esi
 	call	say_com1
 	movl	$POLLS, %ecx
 	movl	$COM1_LSR, %edx
@@ -89,7 +89,7 @@ boot_refuse:
 	movl	$(WHITE_ON_RED << 8) + ' ', %eax
 	rep stosw
 	movl	$VGA_LAST_LINE, %edi
-	movl	$greeting, %esi
+	movl	$.Lgreeting, %esi
 	call	say_vga
 	movl	%ebp, %esi
 	call	say_vga
@@ -133,19 +133,19 @@ say_vga:
 2:	ret
 
 /* Value, register: no interrupts; 115200 baud, 8N1; FIFOs on (kern's own driver is x86/cons_serial.c). */
-uart_setup:
+.Luart_setup:
 	.byte	0x00, 1,  0x80, 3,  0x01, 0,  0x00, 1,  0x03, 3,  0x07, 2
-greeting:
+.Lgreeting:
 	.asciz	"hatlab: "
-newline:
+.Lnewline:
 	.asciz	"\r\n"
-before:
+.Lbefore:
 	.asciz	"%panic cpu=0 text="
-behind:
+.Lbehind:
 	.asciz	"\n%done result=panic\n"
-no_cpuid:
+.Lno_cpuid:
 	.asciz	"this CPU has no CPUID instruction: too old"
-needs:
+.Lneeds:
 	.long	CPUID_TSC
 	.asciz	"this CPU has no time-stamp counter (RDTSC)"
 	.long	CPUID_MSR
