@@ -62,6 +62,8 @@ CPPFLAGS := -nostdinc -Isrc -Isrc/$(FLAVOR) -I. $(if $(filter 1,$(DEBUG)),-DDEBU
 CFLAGS	:= -std=gnu11 -ffreestanding -O2 -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer -fno-optimize-sibling-calls -fno-pic \
 	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-strict-aliasing -mno-sse -mno-mmx -mno-80387 \
 	-Wall -Wextra $(WERROR) $(CFLAGS_$(FLAVOR))
+# Which line each instruction is of: it stays in full.elf, for `where` in the debugger.
+LINES	:= -g1
 LDFLAGS	:= $(LDFLAGS_$(FLAVOR)) -nostdlib -static -z max-page-size=4096 -z noexecstack --no-warn-rwx-segments --build-id=none
 
 SRCS	:= $(wildcard src/boot/*.[cS] src/$(FLAVOR)/*.[cS] src/x86/*.[cS] src/kern/*.[cS] src/vm/*.[cS] src/hat/*.[cS] \
@@ -95,12 +97,12 @@ ALL_OBJS := $(filter-out $(ONE_PIECE),$(OBJS) $(if $(TRIAL),$(filter-out $(TRIAL
 
 $(O)/%.o: %.c $(O)/cflags
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(LINES) -MMD -MP -c -o $@ $<
 $(B)/hat.o: $(B)/hat.c $(O)/cflags
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(LINES) -MMD -MP -c -o $@ $<
 $(O)/%.o: %.S $(O)/cflags
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -D__ASSEMBLER__ -MMD -MP -c -o $@ $<
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(LINES) -D__ASSEMBLER__ -MMD -MP -c -o $@ $<
 # GRUB pays for each byte of it in every run, and nobody waits for it.
 $(O)/src/monitor/%.o: CFLAGS += -Os
 $(B)/kernel.lds: src/boot/kernel.lds.S $(B)/flags
@@ -136,7 +138,7 @@ $(B)/hatlab.iso: $(B)/kernel.boot src/tools/hatlab/image.py src/tools/mkimage.py
 
 # Everything depends on the flags that it was built with, and an image on the files that it consists of. Whether a warning
 # stops the build changes nothing that it builds.
-FLAGS := $(filter-out -Werror,$(CC) $(CPPFLAGS) $(CFLAGS) $(COUNTED))
+FLAGS := $(filter-out -Werror,$(CC) $(CPPFLAGS) $(CFLAGS) $(LINES) $(COUNTED))
 $(O)/cflags: FORCE
 	@mkdir -p $(O)
 	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' >$@
