@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -26,6 +27,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from . import ask as asking
 from . import bochs, bochs_out, gradeimage, host, image
 from . import lab as labs
 from .bochs import Bochs, BochsGone
@@ -145,6 +147,7 @@ class Session:
         self.advice: dict[int, list[str]] = {}      # by address
         self.checkpoints = 0        # seen so far
         self.dumping = False
+        self.asker, self.hinted = asking.Asker(addresses.kernel, shutil.get_terminal_size((100, 24)).columns), False
 
     def run(self, machine: Bochs) -> int:
         """0 when a stop has been reached (and, at a terminal, the reader has had enough)."""
@@ -185,14 +188,24 @@ class Session:
 
     def command(self, command: str, shown: str) -> None:
         try:
-            reply = self.machine.ask([command])[0].rstrip()
+            reply = self.reply(command)
         except BochsOutputError as error:
-            reply = f"({error})"
+            reply = [f"({error})"]
         self.say(f"  bochs> {shown}")
-        for line in reply.splitlines():
+        for line in reply:
             self.say(f"    {line}")
 
+    def reply(self, command: str) -> list[str]:
+        """Ours, if it begins with one of our words (hatlab/ask); else Bochs'."""
+        ours = self.asker.answer(self.machine, command)
+        if ours is not None:
+            return ours
+        if command.split()[0] == "bochs":
+            command = command.strip()[len("bochs"):].strip()
+        return self.machine.ask([command], 600.0)[0].rstrip().splitlines()
+
     def go(self) -> Stop:
+        self.asker.leaves(self.machine)
         end = time.monotonic() + (PATIENCE if self.ask else UNATTENDED)
         def interrupt(*_: object) -> None:
             self.machine.interrupt()
@@ -230,6 +243,9 @@ class Session:
 
     def turn(self) -> bool:
         """The reader's commands, until the guest is to go on (True) or all is to end."""
+        if not self.hinted:
+            self.say(f"  ({asking.HINT})")
+            self.hinted = True
         while True:
             line = self.ask("[Enter: on, q: end, else a command] bochs> ")
             if line is None or line.strip() in ENDS:
@@ -238,8 +254,7 @@ class Session:
             if line == "" or line in GOES:
                 return True
             try:
-                filled = self.addresses.fill(line, "here")
-                for reply in self.machine.ask([filled], 600.0)[0].rstrip().splitlines():
+                for reply in self.reply(self.addresses.fill(line, "here")):
                     self.say(reply)
             except (LabError, BochsOutputError) as error:
                 self.say(str(error))

@@ -38,8 +38,8 @@ def held(path: Path, how: int = fcntl.LOCK_EX) -> Iterator[None]:
         yield
 
 
-def run_tool(command: list[str], missing: str) -> None:
-    """Run a build tool quietly; its absence or failure becomes one line."""
+def run_tool(command: list[str], missing: str) -> str:
+    """Run a build tool quietly and return its output; its absence or failure becomes one line."""
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     except FileNotFoundError:
@@ -47,6 +47,7 @@ def run_tool(command: list[str], missing: str) -> None:
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines()
         raise HostError(f"{command[0]} failed: {said[-1] if said else 'exit code %d' % done.returncode}")
+    return done.stdout
 
 
 @functools.cache

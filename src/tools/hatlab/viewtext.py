@@ -21,6 +21,12 @@ class Tree:
         for hat in self.data["hats"]:
             yield from (self._cut(line) for line in self._hat(hat))
 
+    def table_lines(self, table: dict, where: str = "") -> Iterator[str]:
+        """One table by itself: what it is, and its runs; links are not followed."""
+        yield self._cut(f"{where}{self._table_text(table, None)}")
+        for run in table["runs"]:
+            yield self._cut("  " + self._run_text(table, run))
+
     def _cut(self, line: str) -> str:
         """A difference is told whole, whatever the width."""
         return line if len(line) <= self.width or self.differs.strip() in line else line[: self.width - 1] + ">"
@@ -85,15 +91,19 @@ class Tree:
     def _range(self, lo: int, hi: int) -> str:
         return f"{lo:0{self.digits}x}-{hi:0{self.digits}x}"
 
+    def _boot(self) -> bool:
+        """Before there is a HAT, nobody tells about tables."""
+        return self.data["hats"][0]["name"] == "boot"
+
     def _table_text(self, table: dict, run: list | None) -> str:
         slot = f"[{run[0]}] " if run else ""
         told = table["k"]
-        counts = f"busy {told['busy']} valid {told['valid']} lock {told['lock']}" if told else "the kernel knows no table here"
+        counts = f"busy {told['busy']} valid {told['valid']} lock {told['lock']}" if told else "" if self._boot() else "the kernel knows no table here"
         flags = " " + ",".join(told["flags"]) if told and told["flags"] else ""
         mark = "" if table["in"] else f" {self.differs}not in memory"
-        if not told and self.data["hats"][0]["name"] != "boot":
+        if not told and not self._boot():
             mark += f" {self.differs.strip()}"
-        return f"{slot}level {table['l']} {self._range(int(table['b'], 16), int(table['e'], 16))} at 0x{table['pa']} {counts}{flags}{mark}"
+        return f"{slot}level {table['l']} {self._range(int(table['b'], 16), int(table['e'], 16))} at 0x{table['pa']}{' ' if counts else ''}{counts}{flags}{mark}"
 
     def _run_text(self, table: dict, run: list) -> str:
         first, last, kind, entry, claim, text, mark = run
