@@ -39,9 +39,10 @@ def hats(stopped: Stopped) -> Iterator[str]:
 def choose(stopped: Stopped, found: list, word: str | None):
     """One of views()."""
     if word is None:
-        # a user hat's CPU before the kernel's: several CPUs may be somewhere else
-        current = [v for v in found if v[0].cpus and v[0].root == stopped.creg.root] or [v for v in found if v[0].cpus]
-        return current[0]
+        running = [v for v in found if v[0].cpus]
+        same = [v for v in running if v[0].root == stopped.creg.root]
+        # CR3 holds a copy that this CPU has of a VLP hat's entries
+        return (same or [v for v in running if "vlp" in v[0].flags] or running)[0]
     for view in found:
         if view[0].name == word or (word != "kernel" and view[0].addr == stopped.number(word)):
             return view

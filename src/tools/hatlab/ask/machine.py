@@ -54,6 +54,7 @@ class Stopped:
         self.machine, self.kernel, self.width, self.changes = machine, kernel, width, changes
         self.symbols = symbols_of(kernel, kernel.stat().st_mtime)
         self.memory = compare.Memory(machine)
+        self.pages: dict[int, int | None] = {}      # translated so far
         self.creg = bochs_out.parse_creg(machine.ask(["creg"])[0])
         self.mode = self.creg.mode
         self.features = walk.Features(pse=bool(self.creg.cr4 >> 4 & 1), nxe=bool(self.creg.efer >> 11 & 1))
@@ -146,10 +147,12 @@ class Stopped:
         out = b""
         while len(out) < size:
             at = va + len(out)
-            pa = self.translate(at)
-            if pa is None:
+            page = at & ~(PAGE - 1)
+            if page not in self.pages:
+                self.pages[page] = self.translate(page)
+            if self.pages[page] is None:
                 raise AskError(f"0x{at:x} is not mapped in the tables of CR3")
-            out += self.frame(pa)[pa % PAGE : pa % PAGE + size - len(out)]
+            out += self.frame(self.pages[page])[at % PAGE : at % PAGE + size - len(out)]
         return out
 
     def pointer(self, va: int) -> int:
