@@ -126,6 +126,30 @@ def test_terminal():
         os.close(run.master)
 
 
+@limit(300)
+def test_questions():
+    """at a terminal: the hint, our words answered by us, mistakes in one line, everything else by Bochs, in a trial image too"""
+    debug.build(labs.get(5), "i386", solved=True)
+    words = ("--lab", "5", "--solved", "--flavor", "i386")
+    run = Terminal("python3", "src/tools/debug.py", *words, "--script", str(script("lb @htable_scan__mine@\nc\nwhere\nc\n")))
+    try:
+        first = run.until("a command] bochs> ")
+        assert re.search(r"bochs> where\n    #0 0x\w+ htable_scan__mine\(ht=0x\w+, vap=0x\w+, eaddr=\w+\) solutions/lab5-walking/\w+.c:\d+\n", first)
+        assert "help lists what you can ask: walk 0x..." in first
+        for line, answer in {"walk kmain": r"level 1 PDE .*\n.*\n  Bochs' page: 0x\w+: agrees", "walk x y z": "walk: walk VA: see help walk",
+                             "hats": "hat 0x[0-9a-f]+ kernel: root", "creg": "CR0=0x", "bochs creg": "CR0=0x", "help who": "who PFN",
+                             "walk @htable_scan@": ": agrees", "tree": "in CR3", "nonsense": "syntax error"}.items():
+            run.type(line)
+            said = run.until("a command] bochs> ")
+            assert re.search(answer, said) and "help lists" not in said and "Traceback" not in said, (line, said)
+        run.type("q")
+        assert run.process.wait(20) == 0
+    finally:
+        run.process.kill()
+        run.process.wait()
+        os.close(run.master)
+
+
 @cases(*[f"{lab.name} {FLAVORS[lab.number % 2]}" for lab in labs.labs() if (lab.folder() / "debug.bochs").exists()])
 @limit(300)
 def test_labs(which):

@@ -316,6 +316,11 @@ class Bochs:
         replies = bochs_out.split_replies(text, first, len(commands))
         return [bochs_out.without_echo(reply, command) for reply, command in zip(replies, commands)]
 
+    @property
+    def asked(self) -> int:
+        """How many commands there have been: while it stays the same, nothing in the machine changes."""
+        return self._number
+
     def go(self, ends: Callable[[], float], on_text: Callable[[str], None] | None = None) -> tuple[Stop, bool]:
         """Continue the guest to its next stop.  Whatever the guest prints goes to `on_text`, as it comes.
 

@@ -12,7 +12,8 @@ class Symbols:
     """The code and data symbols of one kernel, sorted by address."""
 
     def __init__(self, pairs: list[tuple[int, str]]) -> None:
-        self._pairs = sorted(pairs)
+        # where a function begins the text, it is meant, not the linker's mark
+        self._pairs = sorted(pairs, key=lambda pair: (pair[0], not pair[1].endswith(("_start", "_end")), pair[1]))
         self._addresses = [address for address, _ in self._pairs]
         self._by_name = {name: address for address, name in reversed(self._pairs)}
 

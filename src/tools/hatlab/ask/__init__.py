@@ -2,7 +2,7 @@
 """Questions in the course's own words at a stop of Bochs' debugger: `walk`, `table`, `htable`, `hats`, `tree`, `who`, `changed`,
 `where` (docs/debug.md). One module for each subject; each has COMMANDS, a table of name: Command.
 
-The processor's state and all memory are asked of Bochs, and everything is read anew for every question. What the kernel believes is
+The processor's state and all memory are asked of Bochs, anew whenever there has been a command that was not ours. What the kernel believes is
 read from its structures, with the compiler's own offsets (offsets.py); what the processor sees, from the tables in memory (../walk.py).
 """
 
@@ -38,6 +38,7 @@ class Asker:
     def __init__(self, kernel: Path, width: int = 100) -> None:
         self.kernel, self.width = kernel, width
         self.memory_of_changes = changed.Memory()
+        self.last: tuple[object, int, Stopped] | None = None    # the machine, its commands until then, what was read
 
     def leaves(self, machine) -> None:
         """The guest is about to go on."""
@@ -46,6 +47,7 @@ class Asker:
                 self.memory_of_changes.remember(self._stopped(machine))
             except (AskError, bochs_out.BochsOutputError):
                 self.memory_of_changes.forget()
+        self.last = None
 
     def answer(self, machine, line: str) -> list[str] | None:
         """The answer to one line, or None: it is for Bochs."""
@@ -64,6 +66,10 @@ class Asker:
             return list(command.run(stopped, *words[1:]))
         except (AskError, HostError, bochs_out.BochsOutputError) as error:
             return [f"{words[0]}: {error}"]
+        finally:
+            self.last = (machine, machine.asked, stopped)
 
     def _stopped(self, machine) -> Stopped:
+        if self.last and self.last[:2] == (machine, machine.asked):
+            return self.last[2]
         return Stopped(machine, self.kernel, self.width, self.memory_of_changes)

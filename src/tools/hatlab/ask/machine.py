@@ -48,7 +48,7 @@ def symbols_of(kernel: Path, changed: float) -> Symbols:
 
 
 class Stopped:
-    """One question's view. What it has read is kept until it is answered, no longer: the next command may run the guest."""
+    """One question's view. What it has read is kept for the next one, but not beyond a command of another: that may run the guest."""
 
     def __init__(self, machine, kernel: Path, width: int, changes) -> None:
         self.machine, self.kernel, self.width, self.changes = machine, kernel, width, changes
