@@ -146,7 +146,7 @@ def test_who(mode):
         cp = run.until("two-spaces")
         user = [leaf for hat, _, leaf in leaves(cp) if hat.name == "user"]
         tables = [t for hat in cp.hats for t in hat.tables if t.pfn is not None and t.level < hat.top]
-        for pfn in {leaf.pa0 >> 12 for leaf in user[:8]} | {t.pfn for t in tables[-4:]} | {0x200, 0x400, 0x3000}:
+        for pfn in {leaf.pa0 >> 12 for leaf in user[:8]} | {t.pfn for t in tables[-4:]} | {0x201, 0x405, 0x3001}:
             said = run.ask(f"who 0x{pfn:x}")
             wanted = {(hat.addr, leaf.va0 + (pfn << 12) - leaf.pa0, level) for hat, level, leaf in leaves(cp)
                       if leaf.pa0 <= pfn << 12 <= leaf.pa1}
