@@ -55,7 +55,7 @@ class Hat:
         return f"hat 0x{self.addr:x} {self.name}" + (f" ({','.join(self.flags)})" if self.flags else "")
 
     def title(self) -> str:
-        return {"kernel": "the kernel's hat", "boot": "the boot tables in CR3"}.get(self.name) or str(self)
+        return {"kernel": "the kernel's hat", "boot": "the boot tree in CR3"}.get(self.name) or str(self)
 
 
 class Kernel:
