@@ -122,7 +122,7 @@ objects: $(filter-out $(patsubst %.c,$(O)/%.o,$(foreach t,$(TRIAL),$(word 2,$(su
 # What an image shares with others.
 compiled: $(filter $(O)/%,$(ALL_OBJS) $(TRIAL_INPUTS))
 $(B)/kernel.elf: $(ALL_OBJS) $(B)/kernel.lds $(B)/symtab0.o src/tools/symtab.awk
-	$(LINK) $(B)/first.elf $(ALL_OBJS) $(B)/symtab0.o
+	$(LINK) $(B)/first.elf -S $(ALL_OBJS) $(B)/symtab0.o
 	nm -n $(B)/first.elf | awk -f src/tools/symtab.awk >$(B)/symtab.S
 	$(CC) $(CFLAGS) -c -o $(B)/symtab.o $(B)/symtab.S
 	$(LINK) $(B)/full.elf $(ALL_OBJS) $(B)/symtab.o
