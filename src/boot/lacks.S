@@ -152,6 +152,8 @@ say_vga:
 	.asciz	"this CPU has no model-specific registers (RDMSR)"
 	.long	CPUID_CX8
 	.asciz	"this CPU has no 8-byte compare-and-exchange (CMPXCHG8B)"
+#ifndef __i586__	/* an image compiled for such a CPU has none */
 	.long	CPUID_CMOV
 	.asciz	"this CPU has no conditional moves (CMOV): an i686 is needed"
+#endif
 	.long	0
