@@ -94,6 +94,18 @@ class Terminal:
         os.close(slave)
         self.text = ""
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        os.close(self.master)
+
+    def quit(self):
+        self.type("q")
+        assert self.process.wait(20) == 0
+
     def until(self, words, seconds=100):
         end = time.monotonic() + seconds
         while words not in self.text:
@@ -110,20 +122,14 @@ class Terminal:
 def test_terminal():
     """at a terminal: Enter goes on, commands are the debugger's, symbols have addresses, q ends"""
     debug.build(labs.get(5), "amd64", solved=True)
-    run = Terminal("python3", "src/tools/debug.py", "--lab", "5", "--solved", "--args", "checks=lab5", "--script", str(script()))
-    try:
+    with Terminal("python3", "src/tools/debug.py", "--lab", "5", "--solved", "--args", "checks=lab5", "--script", str(script())) as run:
         run.until("  : the kernel begins")
         run.until("a command] bochs> ")
         run.type("x /1wx @mmu@")
         assert re.search(r"\[bogus\+ .*0x[0-9a-f]{8}|0x[0-9a-f]{8}", run.until("a command] bochs> "))
         run.type("lb @nonsense@")
         assert "no symbol 'nonsense'" in run.until("a command] bochs> ")
-        run.type("q")
-        assert run.process.wait(20) == 0
-    finally:
-        run.process.kill()
-        run.process.wait()
-        os.close(run.master)
+        run.quit()
 
 
 @limit(300)
@@ -131,8 +137,7 @@ def test_questions():
     """at a terminal: the hint, our words answered by us, mistakes in one line, everything else by Bochs, in a trial image too"""
     debug.build(labs.get(5), "i386", solved=True)
     words = ("--lab", "5", "--solved", "--flavor", "i386")
-    run = Terminal("python3", "src/tools/debug.py", *words, "--script", str(script("lb @htable_scan__mine@\nc\nwhere\nc\n")))
-    try:
+    with Terminal("python3", "src/tools/debug.py", *words, "--script", str(script("lb @htable_scan__mine@\nc\nwhere\nc\n"))) as run:
         first = run.until("a command] bochs> ")
         assert re.search(r"bochs> where\n    #0 0x\w+ htable_scan__mine\(ht=0x\w+, vap=0x\w+, eaddr=\w+\) solutions/lab5-walking/\w+.c:\d+\n", first)
         assert "help lists what you can ask: walk 0x..." in first
@@ -142,12 +147,7 @@ def test_questions():
             run.type(line)
             said = run.until("a command] bochs> ")
             assert re.search(answer, said) and "help lists" not in said and "Traceback" not in said, (line, said)
-        run.type("q")
-        assert run.process.wait(20) == 0
-    finally:
-        run.process.kill()
-        run.process.wait()
-        os.close(run.master)
+        run.quit()
 
 
 @cases(*[f"{lab.name} {FLAVORS[lab.number % 2]}" for lab in labs.labs() if (lab.folder() / "debug.bochs").exists()])

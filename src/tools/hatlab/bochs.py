@@ -18,7 +18,6 @@ import select
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,8 +25,8 @@ from pathlib import Path
 
 from . import bochs_out, host
 from .bochs_out import Stop
+from .emulator import IMAGE, Emulator, dies_with_us
 from .host import HostError
-from .image import write_padded
 
 START_SECONDS = 20.0  # to reach the first prompt; 0.1 is usual
 NAP_SECONDS = 0.0005
@@ -158,7 +157,7 @@ def _after(seconds: float) -> Callable[[], float]:
     return lambda: end
 
 
-class Bochs:
+class Bochs(Emulator):
     """A running Bochs, as a context manager: inside, the debugger waits for commands.
 
     `ask` sends commands and returns their replies; `go` continues the guest until the next stop.
@@ -170,40 +169,22 @@ class Bochs:
     ) -> None:
         self.cpus = cpus
         self._program = find_program()
-        self._process: subprocess.Popen | None = None
         self._number = 1  # of the prompt we stand at
         self._buffer = bytearray()
         source = bochsrc or host.ROOT / "bochsrc"
         if not source.is_file():
             raise HostError(f"{source} is missing")
-        rc = derive(source.read_text(), "boot.iso", cpus, mem)
+        rc = derive(source.read_text(), IMAGE, cpus, mem)
         if self._program.extra:
             rc = re.sub(r"^sound:.*\n", "", rc, flags=re.M)  # 3.x without sound support refuses the line
-        if keep:
-            keep.mkdir(parents=True, exist_ok=True)
-        self.dir = Path(tempfile.mkdtemp(prefix="hatlab-", dir=keep))
-        self._keep = keep is not None
-        write_padded(self.dir / "boot.iso", image)
+        super().__init__(image, keep)
         (self.dir / "bochsrc").write_text(rc)
 
     # life and death
 
-    def __enter__(self) -> Bochs:
-        try:
-            self._start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def _start(self) -> None:
         prefix, extra_env = isolation()
-        if shutil.which("setpriv"):
-            # inside unshare: entering a user namespace would cancel it
-            prefix = [*prefix, "setpriv", "--pdeathsig", "KILL"]
+        prefix = [*prefix, *dies_with_us()]  # inside unshare: entering a user namespace would cancel it
         env = {**os.environ, "LC_ALL": "C", "TERM": "dumb", "INPUTRC": "/dev/null", **HUGE, **extra_env}
         self._process = subprocess.Popen(
             [*prefix, self._program.path, "-f", "bochsrc", "-q", *self._program.extra],
@@ -226,19 +207,9 @@ class Bochs:
             return f"wrong Bochs: built without SMP? {said}"
         return f"Bochs does not start: {said}"
 
-    def close(self) -> None:
-        """End Bochs if it still runs, and remove the run's directory.  Safe to call at any time, more than once."""
-        process, self._process = self._process, None
-        if process:
-            try:
-                os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-            process.wait()
-            for pipe in (process.stdin, process.stdout):
-                pipe.close()
-        if not self._keep:
-            shutil.rmtree(self.dir, ignore_errors=True)
+    def _hang_up(self, process: subprocess.Popen | None) -> None:
+        for pipe in (process.stdin, process.stdout) if process else ():
+            pipe.close()
 
     # the conversation
 

@@ -16,10 +16,8 @@ import os
 import re
 import select
 import shutil
-import signal
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -28,8 +26,8 @@ from . import bochs_out, host, qemu_out
 from .bochs import BochsGone
 from .bochs_out import Stop
 from .elf import Elf
+from .emulator import IMAGE, Emulator, dies_with_us
 from .host import HostError
-from .image import write_padded
 
 PROGRAM = "qemu-system-x86_64"
 MAGIC = b"\x66\x87\xdb"  # xchg %bx,%bx
@@ -64,7 +62,7 @@ def magic_places(kernel: Path) -> list[int]:
     return [s.va + m.start() for s in Elf(kernel).segments for m in re.finditer(re.escape(MAGIC), s.data)]
 
 
-class Qemu:
+class Qemu(Emulator):
     """A running QEMU, as a context manager: inside, the guest is stopped."""
 
     name = "QEMU"
@@ -78,35 +76,19 @@ class Qemu:
         self._magic = set(magic_places(kernel))
         self._breakpoints: set[int] = set()
         self._mem, self._medium, self._model = mem or memory_mb(), medium, cpu_model
-        self._process: subprocess.Popen | None = None
         self._gdb = self._qmp = None
         self._at: int | None = None  # the CPU that stands at a breakpoint
         self._cpu = 0  # that is spoken about
         self._said = 0  # bytes of what the guest said that are passed on
-        if keep:
-            keep.mkdir(parents=True, exist_ok=True)
-        self.dir = Path(tempfile.mkdtemp(prefix="hatlab-", dir=keep))
-        self._keep = keep is not None
-        write_padded(self.dir / "boot.iso", image)
+        super().__init__(image, keep)
 
     # life and death
 
-    def __enter__(self) -> Qemu:
-        try:
-            self._start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def _command(self) -> list[str]:
         medium = {
-            "cd": ["-drive", "file=boot.iso,format=raw,media=cdrom,if=ide"],
-            "disk": ["-drive", "file=boot.iso,format=raw,media=disk,if=ide"],
-            "usb": ["-device", "qemu-xhci", "-drive", "file=boot.iso,format=raw,if=none,id=stick",
+            "cd": ["-drive", f"file={IMAGE},format=raw,media=cdrom,if=ide"],
+            "disk": ["-drive", f"file={IMAGE},format=raw,media=disk,if=ide"],
+            "usb": ["-device", "qemu-xhci", "-drive", f"file={IMAGE},format=raw,if=none,id=stick",
                     "-device", "usb-storage,drive=stick"],
         }[self._medium]
         return [
@@ -122,9 +104,8 @@ class Qemu:
         ]
 
     def _start(self) -> None:
-        prefix = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
         with (self.dir / "qemu.log").open("wb") as log:
-            self._process = subprocess.Popen([*prefix, *self._command()], cwd=self.dir, stdin=subprocess.DEVNULL,
+            self._process = subprocess.Popen([*dies_with_us(), *self._command()], cwd=self.dir, stdin=subprocess.DEVNULL,
                                              stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
         self._qmp = self._connect("qmp").makefile("rwb")
         self._qmp.readline()
@@ -160,21 +141,11 @@ class Qemu:
         text = (self.dir / "qemu.log").read_text(errors="replace").strip()
         return (text.splitlines() or ["it says nothing"])[-1].removeprefix(f"{self._program}: ")
 
-    def close(self) -> None:
-        """End QEMU if it still runs, and remove the run's directory.  Safe to call at any time, more than once."""
-        process, self._process = self._process, None
+    def _hang_up(self, process: subprocess.Popen | None) -> None:
         for link in (self._qmp, self._gdb):
             if link:
                 link.close()
         self._qmp = self._gdb = None
-        if process:
-            try:
-                os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-            process.wait()
-        if not self._keep:
-            shutil.rmtree(self.dir, ignore_errors=True)
 
     def quit(self) -> int:
         """End it in peace; the exit code."""
