@@ -5,7 +5,7 @@
  *
  * Each works on one table of a scratch address space, built by the reference; results are read back from physical memory.
  */
-#define CHECK_PART	3	/* checks run, and are shown, in the order of the handout */
+#define CHECK_PART 3 /* checks run, and are shown, in the order of the handout */
 
 #include <check/outside.h>
 #include <labs/lab1-entries/checks.h>
@@ -23,7 +23,7 @@ CHECK(set_new, "set-new", "x86pte_set", 1, 2, NULL, 0)
 	check_eq(old, 0, "result for an entry that was empty");
 	want_entry(new, "where nothing was");
 	want_flushes(hat, 0, "a leaf where nothing was");
-	check_outside(hat);	/* for those who change what is compared above */
+	check_outside(hat); /* for those who change what is compared above */
 	drop();
 }
 
@@ -122,9 +122,9 @@ CHECK(set_stale, "set-stale", "x86pte_set", 1, 2, "set-new", 0)
 	copy_on(hat);
 	(void)x86pte_set(at.ht, at.entry, check_leaf(at.b, PT_WRITABLE), NULL);
 	copy_off();
-	check_true(peek((void *)at.va, &seen, sizeof (seen)), "0x%lx cannot be read", (ulong_t)at.va);
-	check_true(seen == 0x22222222, "0x%lx was moved to frame 0x%lx, but a read finds 0x%x of the old one, 0x%lx", (ulong_t)at.va,
-	    at.b->p_pagenum, seen, at.a->p_pagenum);
+	check_true(peek((void *)at.va, &seen, sizeof(seen)), "0x%lx cannot be read", (ulong_t)at.va);
+	check_true(seen == 0x22222222, "0x%lx was moved to frame 0x%lx, but a read finds 0x%x of the old one, 0x%lx",
+	    (ulong_t)at.va, at.b->p_pagenum, seen, at.a->p_pagenum);
 	leave_hat(hat);
 	drop();
 }
@@ -158,7 +158,8 @@ CHECK(set_race, "set-race", "x86pte_set", 1, 2, "set-new set-keeps set-flush", 0
 	old = x86pte_set(at.ht, at.entry, new, NULL);
 	copy_off();
 	if (race_happened()) {
-		check_eq(old, check_leaf(at.a, PT_WRITABLE | PT_REF | PT_MOD), "result: the value replaced, used at the last moment");
+		check_eq(
+		    old, check_leaf(at.a, PT_WRITABLE | PT_REF | PT_MOD), "result: the value replaced, used at the last moment");
 		want_entry(new | PT_REF | PT_MOD, "the old one was used at the last moment");
 		want_flushes(hat, 1, "the old one was used at the last moment");
 	}

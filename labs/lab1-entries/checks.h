@@ -16,10 +16,10 @@
 
 /** Where a check acts: built by the reference, given back by drop(). The entries beside it are there, and empty. */
 struct place {
-	htable_t	*ht;
-	uintptr_t	va;
-	uint_t		entry;
-	page_t		*a, *b;
+	htable_t *ht;
+	uintptr_t va;
+	uint_t entry;
+	page_t *a, *b;
 };
 extern struct place at;
 

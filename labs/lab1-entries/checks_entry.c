@@ -3,7 +3,7 @@
  * @file
  * @brief Checks of lab 1: loading, exchanging, clearing and changing one entry.
  */
-#define CHECK_PART	0	/* checks run, and are shown, in the order of the handout */
+#define CHECK_PART 0 /* checks run, and are shown, in the order of the handout */
 
 #include <labs/lab1-entries/checks.h>
 #include <labs/lab1-entries/step.h>
@@ -13,10 +13,10 @@
 
 /* ------------------------------------------------------------------ pte_load */
 
-#define ONE	0x1111111011111110ull	/* not valid, in either half */
-#define TWO	0x2222222022222220ull
+#define ONE 0x1111111011111110ull /* not valid, in either half */
+#define TWO 0x2222222022222220ull
 
-static x86pte_t cell[3] ALIGNED(8);	/* the entry in the middle is meant */
+static x86pte_t cell[3] ALIGNED(8); /* the entry in the middle is meant */
 
 static volatile void *
 middle(void)
@@ -52,7 +52,7 @@ want_load(x86pte_t e)
 
 CHECK(load_value, "load-value", "pte_load", 1, 2, NULL, CK_BARE)
 {
-	memset(cell, 0x5a, sizeof (cell));
+	memset(cell, 0x5a, sizeof(cell));
 	copy_on(hat);
 	want_load(0);
 	want_load(narrowed(ONE));
@@ -117,11 +117,11 @@ want_cas(x86pte_t there, x86pte_t old, x86pte_t new, x86pte_t after)
 {
 	x86pte_t found;
 
-	memset(cell, 0x5a, sizeof (cell));
+	memset(cell, 0x5a, sizeof(cell));
 	cell_put(there);
 	found = pte_cas(middle(), old, new);
-	check_true(found == there, "pte_cas(0x%llx, 0x%llx) of 0x%llx found 0x%llx", (unsigned long long)old, (unsigned long long)new,
-	    (unsigned long long)there, (unsigned long long)found);
+	check_true(found == there, "pte_cas(0x%llx, 0x%llx) of 0x%llx found 0x%llx", (unsigned long long)old,
+	    (unsigned long long)new, (unsigned long long)there, (unsigned long long)found);
 	check_true(cell_get() == after, "pte_cas(0x%llx, 0x%llx) of 0x%llx left 0x%llx", (unsigned long long)old,
 	    (unsigned long long)new, (unsigned long long)there, (unsigned long long)cell_get());
 	check_true(*((volatile uint8_t *)middle() - 1) == 0x5a && *((volatile uint8_t *)middle() + mmu.pte_size) == 0x5a,
@@ -182,7 +182,8 @@ CHECK(cas_atomic, "cas-atomic", "pte_cas", 1, 2, "cas-exchanges cas-compares", C
 	for (when = 0; when < steps; when++) {
 		cell_put(before);
 		found = step_through(cas, middle(), before, after, use_page, &steps);
-		check_true(cell_get() & PT_REF, "accessed was set while pte_cas() ran (it found 0x%llx): it left 0x%llx, accessed is lost",
+		check_true(cell_get() & PT_REF,
+		    "accessed was set while pte_cas() ran (it found 0x%llx): it left 0x%llx, accessed is lost",
 		    (unsigned long long)found, (unsigned long long)cell_get());
 		check_true(found == before ? (cell_get() & ~PT_REF) == after : found == (before | PT_REF),
 		    "pte_cas() found 0x%llx, and left 0x%llx", (unsigned long long)found, (unsigned long long)cell_get());
@@ -191,7 +192,7 @@ CHECK(cas_atomic, "cas-atomic", "pte_cas", 1, 2, "cas-exchanges cas-compares", C
 }
 
 #undef CHECK_PART
-#define CHECK_PART	2
+#define CHECK_PART 2
 
 /* ------------------------------------------------------------------ x86pte_get */
 
@@ -242,7 +243,7 @@ CHECK(get_value, "get-value", "x86pte_get", 1, 2, NULL, 0)
 	want_get(at.ht, at.entry - 1);
 	want_get(at.ht, at.entry);
 	want_get(at.ht, last);
-	if (sizeof (uintptr_t) < mmu.pte_size && trial_records("pte_load"))
+	if (sizeof(uintptr_t) < mmu.pte_size && trial_records("pte_load"))
 		check_true(loaded_whole(at.ht, last),
 		    "the entry, which has %u bytes, was not loaded by pte_load(): its halves may be of two values", mmu.pte_size);
 	copy_off();
@@ -275,7 +276,7 @@ CHECK(get_range, "get-range", "x86pte_get", 1, 1, "get-value", 0)
 
 	take(hat);
 	copy_on(hat);
-	stopped = check_panics(get_behind, NULL, text, sizeof (text));
+	stopped = check_panics(get_behind, NULL, text, sizeof(text));
 	copy_off();
 	check_true(stopped, "entry %u of a table with entries 0 to %u: no assertion", mmu.ptes_per_table, mmu.ptes_per_table - 1);
 	drop();
@@ -328,11 +329,11 @@ CHECK(link_vlp, "link-vlp", "x86pte_cas", 1, 1, "link-exchanges", CK_BARE)
 }
 
 #undef CHECK_PART
-#define CHECK_PART	4
+#define CHECK_PART 4
 
 /* ------------------------------------------------------------------ x86pte_inval */
 
-#define ANY	(~0u)
+#define ANY (~0u)
 
 /* Clear `there`, expecting `expect`. */
 static void
@@ -407,7 +408,7 @@ CHECK(inval_stale, "inval-stale", "x86pte_inval", 1, 1, "inval-clears", 0)
 	copy_on(hat);
 	(void)x86pte_inval(at.ht, at.entry, 0, NULL);
 	copy_off();
-	readable = peek((void *)at.va, &seen, sizeof (seen));
+	readable = peek((void *)at.va, &seen, sizeof(seen));
 	leave_hat(hat);
 	check_true(!readable, "the entry was cleared, but 0x%lx can still be read: 0x%x", (ulong_t)at.va, seen);
 	drop();
@@ -496,12 +497,12 @@ CHECK(update_stale, "update-stale", "x86pte_update", 1, 1, "update-changes", 0)
 
 	take_quiet(hat);
 	run_hat(hat, check_leaf(at.a, PT_WRITABLE));
-	check_true(poke((void *)at.va, &word, sizeof (word)), "0x%lx cannot be written", (ulong_t)at.va);
+	check_true(poke((void *)at.va, &word, sizeof(word)), "0x%lx cannot be written", (ulong_t)at.va);
 	there = raw_entry(at.ht, at.entry);
 	copy_on(hat);
 	(void)x86pte_update(at.ht, at.entry, there, there & ~(x86pte_t)PT_WRITABLE);
 	copy_off();
-	written = poke((void *)at.va, &word, sizeof (word));
+	written = poke((void *)at.va, &word, sizeof(word));
 	leave_hat(hat);
 	check_true(!written, "write permission was taken away, but 0x%lx can still be written", (ulong_t)at.va);
 	drop();
@@ -536,7 +537,8 @@ CHECK(update_lost, "update-lost", "x86pte_update", 1, 2, "update-changes", 0)
 	if (trial_records("hat_tlb_inval")) {
 		check_true(found != expect, "a page was written to just before the flush: the result 0x%llx says that all is well",
 		    (unsigned long long)found);
-		want_entry(check_leaf(at.a, PT_WRITABLE | PT_REF | PT_MOD), "written to just before the flush: permission is given back");
+		want_entry(
+		    check_leaf(at.a, PT_WRITABLE | PT_REF | PT_MOD), "written to just before the flush: permission is given back");
 	}
 	drop();
 }

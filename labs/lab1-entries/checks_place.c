@@ -8,7 +8,7 @@
 #include <sys/string.h>
 
 /* Bochs' TLB is direct mapped by bits 12-22: nothing that the kernel touches often has these, and evicts a stale entry. */
-#define QUIET_VA	((uintptr_t)0x40607000)
+#define QUIET_VA ((uintptr_t)0x40607000)
 
 struct place at;
 
@@ -65,8 +65,8 @@ want_flushes(hat_t *hat, uint_t n, const char *what)
 	have = trial_calls("hat_tlb_inval", (uintptr_t)hat, TRIAL_ANY);
 	check_true(have == n, "%s: hat_tlb_inval() was called %u times, want %u", what, have, n);
 	if (n > 0)
-		check_true(trial_last("hat_tlb_inval")->tr_args[1] == at.va, "%s: hat_tlb_inval() for 0x%lx, the entry maps 0x%lx", what,
-		    (ulong_t)trial_last("hat_tlb_inval")->tr_args[1], (ulong_t)at.va);
+		check_true(trial_last("hat_tlb_inval")->tr_args[1] == at.va, "%s: hat_tlb_inval() for 0x%lx, the entry maps 0x%lx",
+		    what, (ulong_t)trial_last("hat_tlb_inval")->tr_args[1], (ulong_t)at.va);
 }
 
 void
@@ -86,12 +86,12 @@ run_hat(hat_t *hat, x86pte_t entry)
 {
 	uint32_t one = 0x11111111, two = 0x22222222, seen = 0;
 
-	check_true(poke_phys(pfn_to_pa(at.a->p_pagenum), &one, sizeof (one)), "page 0x%lx", at.a->p_pagenum);
-	check_true(poke_phys(pfn_to_pa(at.b->p_pagenum), &two, sizeof (two)), "page 0x%lx", at.b->p_pagenum);
+	check_true(poke_phys(pfn_to_pa(at.a->p_pagenum), &one, sizeof(one)), "page 0x%lx", at.a->p_pagenum);
+	check_true(poke_phys(pfn_to_pa(at.b->p_pagenum), &two, sizeof(two)), "page 0x%lx", at.b->p_pagenum);
 	hat_setup(hat);
 	put_raw(at.ht, at.entry, entry);
-	kpreempt_disable();		/* another thread's turn would reload CR3, and drop the stale translation */
-	check_true(peek((void *)at.va, &seen, sizeof (seen)), "0x%lx cannot be read", (ulong_t)at.va);
+	kpreempt_disable(); /* another thread's turn would reload CR3, and drop the stale translation */
+	check_true(peek((void *)at.va, &seen, sizeof(seen)), "0x%lx cannot be read", (ulong_t)at.va);
 	check_eq(seen, one, "what the first page holds");
 }
 

@@ -11,10 +11,10 @@
 #include <x86/regs.h>
 
 static struct {
-	kthread_t	*thread;	/**< who steps; NULL: nobody */
-	void		(*between)(uint_t n);
-	uint_t		n;
-	uintptr_t	pc;	/**< of the instruction that comes next */
+	kthread_t *thread; /**< who steps; NULL: nobody */
+	void (*between)(uint_t n);
+	uint_t n;
+	uintptr_t pc; /**< of the instruction that comes next */
 } step;
 
 /* Who was thrown out of the function in between still has the flag: then it is taken away here. */
@@ -71,13 +71,13 @@ count_flush(uint_t n)
 	const uint8_t *p = (const uint8_t *)step.pc;
 
 	(void)n;
-	while (*p == 0x2e || *p == 0x3e || *p == 0x65 || (sizeof (uintptr_t) == 8 && (*p & 0xf0) == 0x40))
+	while (*p == 0x2e || *p == 0x3e || *p == 0x65 || (sizeof(uintptr_t) == 8 && (*p & 0xf0) == 0x40))
 		p++;
 	if (p[0] != 0x0f)
 		return;
-	if (p[1] == 0x22)			/* MOV to a control register: 3, 4 */
+	if (p[1] == 0x22) /* MOV to a control register: 3, 4 */
 		flushes += (p[2] >> 3 & 7) == 3 || (p[2] >> 3 & 7) == 4;
-	else if (p[1] == 0x01)			/* INVLPG is /7 with memory */
+	else if (p[1] == 0x01) /* INVLPG is /7 with memory */
 		flushes += (p[2] >> 3 & 7) == 7 && p[2] < 0xc0;
 }
 

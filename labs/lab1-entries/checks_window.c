@@ -5,7 +5,7 @@
  *
  * Windows are the kernel's own: what a copy leaves in them is put right before the check says what it thinks of it.
  */
-#define CHECK_PART	1	/* checks run, and are shown, in the order of the handout */
+#define CHECK_PART 1 /* checks run, and are shown, in the order of the handout */
 
 #include <check/guard.h>
 #include <labs/lab1-entries/checks.h>
@@ -28,7 +28,7 @@ static void
 fill_page(const page_t *pp, uint32_t word)
 {
 	for (uint_t off = 0; off < PAGESIZE; off += 512)
-		check_true(poke_phys(pfn_to_pa(pp->p_pagenum) + off, &word, sizeof (word)), "page 0x%lx", pp->p_pagenum);
+		check_true(poke_phys(pfn_to_pa(pp->p_pagenum) + off, &word, sizeof(word)), "page 0x%lx", pp->p_pagenum);
 }
 
 static page_t *pages[2];
@@ -51,17 +51,17 @@ drop_pages(void)
 
 /* What a copy did with the boot window, and the window as it was before. */
 static struct {
-	void		*ptr;
-	x86pte_t	entry;
-	uint32_t	word;
-	bool		readable;
+	void *ptr;
+	x86pte_t entry;
+	uint32_t word;
+	bool readable;
 } shown;
 
 static void
 show(const page_t *pp, uintptr_t offset, bool writable)
 {
 	shown.ptr = kbm_remap_window(pfn_to_pa(pp->p_pagenum) + offset, writable);
-	shown.readable = peek(shown.ptr, &shown.word, sizeof (shown.word));
+	shown.readable = peek(shown.ptr, &shown.word, sizeof(shown.word));
 	shown.entry = MMU_PAE ? *(volatile x86pte_t *)boot_entry() : *(volatile x86pte32_t *)boot_entry();
 }
 
@@ -101,8 +101,8 @@ CHECK(bootwin_shows, "bootwin-shows", "kbm_remap_window", 1, 2, NULL, CK_BARE)
 	check_true((shown.entry & (want | PT_USER)) == want,
 	    "the window's entry is 0x%llx: it wants to be valid, writable, the kernel's alone, not executable",
 	    (unsigned long long)shown.entry);
-	check_true(shown.readable && shown.word == 0x11111111, "through the window 0x%x is read, in the frame is 0x11111111",
-	    shown.word);
+	check_true(
+	    shown.readable && shown.word == 0x11111111, "through the window 0x%x is read, in the frame is 0x11111111", shown.word);
 	drop_pages();
 }
 
@@ -126,8 +126,8 @@ CHECK(bootwin_again, "bootwin-again", "kbm_remap_window", 1, 2, "bootwin-shows",
 	flushes = step_flushes(show_second);
 	copy_off();
 	boot_window_as_it_was(saved);
-	check_true(shown.word == 0x22222222, "the window was moved to another frame, but a read finds 0x%x of the first one",
-	    shown.word);
+	check_true(
+	    shown.word == 0x22222222, "the window was moved to another frame, but a read finds 0x%x of the first one", shown.word);
 	check_true(flushes > 0, "the window was moved to another frame, and no instruction tells the TLB so");
 	drop_pages();
 }
@@ -209,8 +209,8 @@ CHECK(mapin_reaches, "mapin-reaches", "x86pte_mapin", 1, 2, NULL, 0)
 	entry = visit(at.ht->ht_pfn, at.entry, &seen, new);
 	copy_off();
 	windows_put_right();
-	check_true(seen == there, "entry %u of the table in frame 0x%lx is 0x%llx; where x86pte_mapin() points stands 0x%llx", at.entry,
-	    at.ht->ht_pfn, (unsigned long long)there, (unsigned long long)seen);
+	check_true(seen == there, "entry %u of the table in frame 0x%lx is 0x%llx; where x86pte_mapin() points stands 0x%llx",
+	    at.entry, at.ht->ht_pfn, (unsigned long long)there, (unsigned long long)seen);
 	want_entry(new, "written to through the pointer");
 	want = MAKEPTE(at.ht->ht_pfn, 0) | PT_WRITABLE | mmu.pt_global | mmu.pt_nx;
 	if (by_window())
@@ -272,14 +272,14 @@ CHECK(mapin_held, "mapin-held", "x86pte_mapin", 1, 2, "mapin-reaches", 0)
 	copy_off();
 	if (by_window()) {
 		windows_put_right();
-		check_true(owned && locks_in == 1, "between mapin and mapout hci_mutex is %sheld, %d mutexes in all", owned ? "" : "not ",
-		    locks_in);
+		check_true(owned && locks_in == 1, "between mapin and mapout hci_mutex is %sheld, %d mutexes in all",
+		    owned ? "" : "not ", locks_in);
 		check_true(preempt_in == 1, "between mapin and mapout preemption is off %d times, want 1", preempt_in);
 	} else {
 		linear = p == hat_kpm_pfn2va(pages[0]->p_pagenum);
 		check_true(linear, "there is a linear map, but the table is shown at 0x%lx", (ulong_t)(uintptr_t)p);
-		check_true(locks_in == 0 && preempt_in == 0, "the linear map needs no lock: %d mutexes held, preemption off %d times",
-		    locks_in, preempt_in);
+		check_true(locks_in == 0 && preempt_in == 0,
+		    "the linear map needs no lock: %d mutexes held, preemption off %d times", locks_in, preempt_in);
 	}
 	check_true(locks_out == 0 && preempt_out == 0, "after mapout %d mutexes are held, preemption is off %d times", locks_out,
 	    preempt_out);
@@ -288,8 +288,8 @@ CHECK(mapin_held, "mapin-held", "x86pte_mapin", 1, 2, "mapin-reaches", 0)
 
 /** The kernel as it was when it started: no linear map, no page windows yet. */
 static struct {
-	uintptr_t	vbase, where;
-	x86pte_t	window, seen;
+	uintptr_t vbase, where;
+	x86pte_t window, seen;
 } early;
 
 /* Word 0 of eight is marked in a page: entry 64, or 128, begins with one. */
@@ -372,14 +372,15 @@ CHECK(access_vlp, "access-vlp", "x86pte_access", 1, 2, "access-table", CK_BARE)
 		x86pte_release_pagetable(&ht);
 	}
 	if (trial_records("x86pte_mapout"))
-		check_true(trial_calls("x86pte_mapin", TRIAL_ANY, TRIAL_ANY) + trial_calls("x86pte_mapout", TRIAL_ANY, TRIAL_ANY) == 0,
-		    "a table inside its hat was mapped in %u times, out %u times", trial_calls("x86pte_mapin", TRIAL_ANY, TRIAL_ANY),
-		    trial_calls("x86pte_mapout", TRIAL_ANY, TRIAL_ANY));
+		check_true(
+		    trial_calls("x86pte_mapin", TRIAL_ANY, TRIAL_ANY) + trial_calls("x86pte_mapout", TRIAL_ANY, TRIAL_ANY) == 0,
+		    "a table inside its hat was mapped in %u times, out %u times",
+		    trial_calls("x86pte_mapin", TRIAL_ANY, TRIAL_ANY), trial_calls("x86pte_mapout", TRIAL_ANY, TRIAL_ANY));
 	copy_off();
 }
 
 #undef CHECK_PART
-#define CHECK_PART	5
+#define CHECK_PART 5
 
 /* ------------------------------------------------------------------ x86pte_copy, x86pte_zero */
 
@@ -419,8 +420,8 @@ copies_put_right(htable_t *ht)
 }
 
 static struct {
-	htable_t	*from, *to;
-	uint_t		entry, count;
+	htable_t *from, *to;
+	uint_t entry, count;
 } todo;
 
 static void
@@ -461,9 +462,9 @@ want_range(const htable_t *ht, uint_t entry, uint_t count, uint_t inside, uint_t
 	}
 }
 
-#define FROM	1u
-#define TO	3001u
-#define ANOTHER	6001u
+#define FROM    1u
+#define TO      3001u
+#define ANOTHER 6001u
 
 CHECK(copy_range, "copy-range", "x86pte_copy", 1, 3, NULL, 0)
 {
@@ -505,7 +506,8 @@ CHECK(copy_again, "copy-again", "x86pte_copy", 1, 1, "copy-range", 0)
 	copies_put_right(from);
 	check_eq(raw_entry(to, 0), filler(FROM, 0), "an entry copied from the first table");
 	check_eq(raw_entry(to, 8), filler(ANOTHER, 8), "an entry copied from another table after that");
-	check_true(flushes > 0 || kpm_vbase != 0, "the source's window was moved to another frame, and no instruction tells the TLB so");
+	check_true(
+	    flushes > 0 || kpm_vbase != 0, "the source's window was moved to another frame, and no instruction tells the TLB so");
 	drop_table(from);
 	drop_table(another);
 	drop_table(to);

@@ -10,7 +10,7 @@
 
 #include <sys/types.h>
 
-#define STEP_MAX	20000	/**< instructions; then the function runs on by itself */
+#define STEP_MAX 20000 /**< instructions; then the function runs on by itself */
 
 /**
  * Call func(a, b, c), and between(n) after its n-th instruction (0: before the first; the call's own count too). Preemption is

@@ -12,11 +12,11 @@
 #include <sys/string.h>
 #include <sys/thread.h>
 
-#define NTRIES	24u
+#define NTRIES 24u
 
 /* ------------------------------------------------------------------ tables that are made up */
 
-#define NMADEUP	(MAX_NUM_LEVEL + 1)
+#define NMADEUP (MAX_NUM_LEVEL + 1)
 static htable_t madeup[NMADEUP];
 
 static uintptr_t
@@ -47,7 +47,7 @@ make_up(hat_t *hat, uintptr_t va)
 static uintptr_t
 half_va(bool upper)
 {
-	uintptr_t half = sizeof (uintptr_t) == 8 ? (uintptr_t)0xffff800000000000ull : (uintptr_t)0x80000000;
+	uintptr_t half = sizeof(uintptr_t) == 8 ? (uintptr_t)0xffff800000000000ull : (uintptr_t)0x80000000;
 	uintptr_t va = check_va(0);
 
 	return (upper ? va | half : va & ~half);
@@ -59,7 +59,7 @@ entry_va(const htable_t *ht, uint_t entry)
 {
 	uintptr_t va = ht->ht_vaddr + entry * LEVEL_SIZE(ht->ht_level);
 
-	if (sizeof (va) == 8 && ((uint64_t)va & 0x800000000000ull))
+	if (sizeof(va) == 8 && ((uint64_t)va & 0x800000000000ull))
 		va |= (uintptr_t)0xffff000000000000ull;
 	return (va);
 }
@@ -101,15 +101,9 @@ want_indices(hat_t *hat, bool upper)
 	copy_off();
 }
 
-CHECK(index_levels, "index-levels", "htable_va2entry", 2, 4, NULL, CK_BARE)
-{
-	want_indices(hat, false);
-}
+CHECK(index_levels, "index-levels", "htable_va2entry", 2, 4, NULL, CK_BARE) { want_indices(hat, false); }
 
-CHECK(index_high, "index-high", "htable_va2entry", 2, 3, "index-levels", CK_BARE)
-{
-	want_indices(hat, true);
-}
+CHECK(index_high, "index-high", "htable_va2entry", 2, 3, "index-levels", CK_BARE) { want_indices(hat, true); }
 
 CHECK(index_edges, "index-edges", "htable_va2entry", 2, 2, "index-levels index-high", CK_BARE)
 {
@@ -144,9 +138,9 @@ CHECK(index_outside, "index-outside", "htable_va2entry", 2, 1, "index-levels", C
 	below = madeup[0].ht_vaddr - 1;
 	above = madeup[0].ht_vaddr + table_size(&madeup[0]);
 	copy_on(hat);
-	check_true(check_panics(index_of, &above, text, sizeof (text)), "0x%lx is behind the table at 0x%lx: no assertion",
+	check_true(check_panics(index_of, &above, text, sizeof(text)), "0x%lx is behind the table at 0x%lx: no assertion",
 	    (ulong_t)above, (ulong_t)madeup[0].ht_vaddr);
-	check_true(check_panics(index_of, &below, text, sizeof (text)), "0x%lx is below the table at 0x%lx: no assertion",
+	check_true(check_panics(index_of, &below, text, sizeof(text)), "0x%lx is below the table at 0x%lx: no assertion",
 	    (ulong_t)below, (ulong_t)madeup[0].ht_vaddr);
 	copy_off();
 }
@@ -208,20 +202,20 @@ CHECK(address_outside, "address-outside", "htable_e2va", 2, 1, "address-levels",
 
 	copy_on(hat);
 	for (uint_t i = 0; i < n; i++)
-		check_true(check_panics(address_of, &madeup[i], text, sizeof (text)), "entry %u of a level-%d table: no assertion",
+		check_true(check_panics(address_of, &madeup[i], text, sizeof(text)), "entry %u of a level-%d table: no assertion",
 		    HTABLE_NUM_PTES(&madeup[i]), madeup[i].ht_level);
 	copy_off();
 }
 
 /* ------------------------------------------------------------------ htable_hash */
 
-#define NKEYS		64u
-#define NSECRETS	16u
-#define CHOOSES		255u	/* bits that choose among the locks, and 32 chains behind each */
+#define NKEYS    64u
+#define NSECRETS 16u
+#define CHOOSES  255u /* bits that choose among the locks, and 32 chains behind each */
 
 struct key {
-	uintptr_t	base;
-	level_t		level;
+	uintptr_t base;
+	level_t level;
 };
 
 /* Odd, and the same for all seeds: whether a good hash looks good must not depend on luck. */
@@ -231,7 +225,7 @@ secret(uint_t i)
 	uint64_t x = (i + 1) * 0x9e3779b97f4a7c15ull;
 
 	x ^= x >> 29;
-	return ((uintptr_t)(x * 0xbf58476d1ce4e5b9ull >> (64 - 8 * sizeof (uintptr_t))) | 1);
+	return ((uintptr_t)(x * 0xbf58476d1ce4e5b9ull >> (64 - 8 * sizeof(uintptr_t))) | 1);
 }
 
 /* The whole kernel uses that number: while it is another one nobody else may run here, and the others are idle. */
@@ -314,8 +308,8 @@ want_spread(hat_t *hat, level_t level, uintptr_t stride)
 	fair = NSECRETS * n * (n - 1) / 2 / (CHOOSES + 1);
 	have = collisions(hat, key, n);
 	check_true(have <= 6 * fair + NSECRETS,
-	    "%u level-%d tables, 0x%lx apart: %u pairs on one chain (of %u hashes each), %u are fair", n, level, (ulong_t)stride, have,
-	    NSECRETS, fair);
+	    "%u level-%d tables, 0x%lx apart: %u pairs on one chain (of %u hashes each), %u are fair", n, level, (ulong_t)stride,
+	    have, NSECRETS, fair);
 }
 
 /* Neighbours; and pages as far apart as a program likes that wants all of its tables on one chain. */
@@ -325,7 +319,7 @@ CHECK(hash_spread, "hash-spread", "htable_hash", 2, 3, "hash-forever", CK_BARE)
 	want_spread(hat, 0, LEVEL_SIZE(1));
 	if (mmu.max_level > 1)
 		want_spread(hat, 1, LEVEL_SIZE(2));
-	want_spread(hat, 0, sizeof (uintptr_t) == 8 ? (uintptr_t)0x2000000000ull : (uintptr_t)0x4000000);
+	want_spread(hat, 0, sizeof(uintptr_t) == 8 ? (uintptr_t)0x2000000000ull : (uintptr_t)0x4000000);
 	copy_off();
 }
 
@@ -359,7 +353,7 @@ CHECK(hash_secret, "hash-secret", "htable_hash", 2, 2, "hash-forever", CK_BARE)
 
 /* ------------------------------------------------------------------ htable_chain_find */
 
-#define NCHAIN	5u
+#define NCHAIN 5u
 static htable_t on_chain[NCHAIN];
 static htable_t *many_heads[8];
 
@@ -368,7 +362,8 @@ static void
 make_chain(hat_t *hat, htable_t **head, uintptr_t base)
 {
 	uintptr_t size = LEVEL_SIZE(1);
-	const struct key key[NCHAIN] = { { base, 0 }, { base, 1 }, { base + size, 0 }, { base + 2 * size, 0 }, { base + 2 * size, 1 } };
+	const struct key key[NCHAIN] = { { base, 0 }, { base, 1 }, { base + size, 0 }, { base + 2 * size, 0 },
+		{ base + 2 * size, 1 } };
 	uint_t first = (uint_t)check_random(NCHAIN);
 
 	*head = NULL;
@@ -376,8 +371,12 @@ make_chain(hat_t *hat, htable_t **head, uintptr_t base)
 		uint_t k = (first + i) % NCHAIN;
 		htable_t *ht = &on_chain[k];
 
-		*ht = (htable_t){ .ht_hat = hat, .ht_vaddr = key[k].base, .ht_level = key[k].level, .ht_next = *head,
-		    .ht_busy = (int32_t)k, .ht_pfn = PFN_INVALID };
+		*ht = (htable_t){ .ht_hat = hat,
+			.ht_vaddr = key[k].base,
+			.ht_level = key[k].level,
+			.ht_next = *head,
+			.ht_busy = (int32_t)k,
+			.ht_pfn = PFN_INVALID };
 		if (*head != NULL)
 			(*head)->ht_prev = ht;
 		*head = ht;
@@ -402,7 +401,7 @@ which(const htable_t *ht)
 
 	if (ht == NULL)
 		return ("none");
-	snprintf(text, sizeof (text), "that of level %d at 0x%lx", ht->ht_level, (ulong_t)ht->ht_vaddr);
+	snprintf(text, sizeof(text), "that of level %d at 0x%lx", ht->ht_level, (ulong_t)ht->ht_vaddr);
 	return (text);
 }
 
@@ -442,8 +441,8 @@ want_only_on(hat_t *hat, uint_t h)
 	for (uint_t other = 0; other < chains; other++) {
 		const htable_t *found = find(hat, other, on_chain[0].ht_vaddr, 0), *want = other == h ? &on_chain[0] : NULL;
 
-		check_true(found == want, "the table is on the chain of hash %u (lock %u has %u chains); with hash %u it found %s", h,
-		    h % HAT_NLOCKS, hat->hat_chains[0].hc_mask + 1, other, which(found));
+		check_true(found == want, "the table is on the chain of hash %u (lock %u has %u chains); with hash %u it found %s",
+		    h, h % HAT_NLOCKS, hat->hat_chains[0].hc_mask + 1, other, which(found));
 	}
 	copy_off();
 	*htable_bucket(hat, h) = NULL;
@@ -465,13 +464,13 @@ CHECK(find_chosen, "find-chosen", "htable_chain_find", 2, 3, "find-chain", CK_BA
 		uint_t h = 5 + 8 * i;
 		const htable_t *found;
 
-		memset(many_heads, 0, sizeof (many_heads));
+		memset(many_heads, 0, sizeof(many_heads));
 		make_chain(hat, &many_heads[i], check_va(1));
 		copy_on(hat);
 		found = find(hat, h, on_chain[0].ht_vaddr, 0);
 		copy_off();
-		check_true(found == &on_chain[0], "hash %u, lock 5 has 8 chains: the table is on chain %u, found %s", h, i,
-		    which(found));
+		check_true(
+		    found == &on_chain[0], "hash %u, lock 5 has 8 chains: the table is on chain %u, found %s", h, i, which(found));
 	}
 	hat->hat_chains[5].hc_head = hat->hat_first_chains[5];
 	hat->hat_chains[5].hc_mask = HAT_MINCHAINS - 1;
@@ -488,6 +487,6 @@ CHECK(find_locked, "find-locked", "htable_chain_find", 2, 1, "find-chain", CK_BA
 	char text[160];
 
 	copy_on(hat);
-	check_true(check_panics(find_bare, hat, text, sizeof (text)), "called without the lock of the chain: no assertion");
+	check_true(check_panics(find_bare, hat, text, sizeof(text)), "called without the lock of the chain: no assertion");
 	copy_off();
 }

@@ -3,7 +3,7 @@
  * @file
  * @brief Checks of lab 2, second half: finding and holding tables, and the entries in them.
  */
-#define CHECK_PART	1	/* behind checks.c */
+#define CHECK_PART 1 /* behind checks.c */
 
 #include <check/check.h>
 #include <check/scratch.h>
@@ -60,7 +60,7 @@ end(hat_t *hat)
 
 /* ------------------------------------------------------------------ tables that are made up */
 
-#define NMADEUP	(2 * MAX_NUM_LEVEL)
+#define NMADEUP (2 * MAX_NUM_LEVEL)
 static htable_t madeup[NMADEUP];
 static uint_t nmadeup;
 
@@ -71,8 +71,9 @@ make_up(hat_t *hat, uintptr_t base, level_t level)
 	htable_t *ht = &madeup[nmadeup];
 	uint_t h = htable_hash(hat, base, level);
 
-	*ht = (htable_t){ .ht_hat = hat, .ht_vaddr = base, .ht_level = level, .ht_busy = 3 + (int32_t)nmadeup++,
-	    .ht_pfn = PFN_INVALID };
+	*ht = (htable_t){
+		.ht_hat = hat, .ht_vaddr = base, .ht_level = level, .ht_busy = 3 + (int32_t)nmadeup++, .ht_pfn = PFN_INVALID
+	};
 	if (level == TOP_LEVEL(hat))
 		hat->hat_htable = ht;
 	mutex_enter(htable_lock(hat, h));
@@ -84,7 +85,7 @@ static void
 forget(hat_t *hat)
 {
 	for (uint_t k = 0; k < HAT_NLOCKS; k++) {
-		memset(hat->hat_first_chains[k], 0, sizeof (hat->hat_first_chains[k]));
+		memset(hat->hat_first_chains[k], 0, sizeof(hat->hat_first_chains[k]));
 		hat->hat_chains[k].hc_count = 0;
 	}
 	hat->hat_htable = NULL;
@@ -125,7 +126,7 @@ which(const htable_t *ht)
 
 	if (ht == NULL)
 		return ("none");
-	snprintf(text, sizeof (text), "that of level %d at 0x%lx", ht->ht_level, (ulong_t)ht->ht_vaddr);
+	snprintf(text, sizeof(text), "that of level %d at 0x%lx", ht->ht_level, (ulong_t)ht->ht_vaddr);
 	return (text);
 }
 
@@ -148,10 +149,10 @@ contains(const char *text, const char *word)
 }
 
 struct call {
-	hat_t		*hat;
-	htable_t	*ht;
-	uintptr_t	va;
-	level_t		level;
+	hat_t *hat;
+	htable_t *ht;
+	uintptr_t va;
+	level_t level;
 };
 
 /* Who wants a mutex that this thread holds already is stopped, and the message names it: so a lock is seen being taken. */
@@ -163,10 +164,10 @@ takes_lock(void (*func)(void *), struct call *c, uintptr_t base)
 	bool stopped;
 
 	mutex_enter(lock);
-	stopped = check_panics(func, c, text, sizeof (text));
+	stopped = check_panics(func, c, text, sizeof(text));
 	if (!stopped)
 		mutex_exit(lock);
-	snprintf(name, sizeof (name), "holds mutex 0x%lx", (ulong_t)(uintptr_t)lock);
+	snprintf(name, sizeof(name), "holds mutex 0x%lx", (ulong_t)(uintptr_t)lock);
 	return (stopped && contains(text, name));
 }
 
@@ -244,8 +245,8 @@ CHECK(lookup_top, "lookup-top", "htable_lookup", 2, 2, "lookup-levels", CK_BARE)
 	for (int i = 0; i < 8; i++) {
 		uintptr_t va = ((uintptr_t)1 << (32 + i)) + (uintptr_t)check_random(UINT32_MAX);
 
-		check_true(htable_lookup(hat, va, VLP_LEVEL) == NULL, "0x%lx is above 4 GiB, but the address space has a table for it",
-		    (ulong_t)va);
+		check_true(htable_lookup(hat, va, VLP_LEVEL) == NULL,
+		    "0x%lx is above 4 GiB, but the address space has a table for it", (ulong_t)va);
 	}
 #endif
 	forget(hat);
@@ -278,9 +279,9 @@ CHECK(lookup_lock, "lookup-lock", "htable_lookup", 2, 2, "lookup-levels", CK_BAR
 
 /** A stealer that has cut a table off, and takes its time. */
 static struct {
-	htable_t	*ht;
-	volatile bool	go;
-	bool		puts_back;
+	htable_t *ht;
+	volatile bool go;
+	bool puts_back;
 } stealer;
 
 static void
@@ -328,8 +329,8 @@ CHECK(lookup_cut, "lookup-cut", "htable_lookup", 2, 3, "lookup-levels lookup-abs
 
 	begin(hat);
 	found = look_up_cut(hat, ht, va, true);
-	check_true(found == ht && ht->ht_busy == 2, "a table that was cut off and put back, with one hold on it: found %s, %d holds",
-	    which(found), ht->ht_busy);
+	check_true(found == ht && ht->ht_busy == 2,
+	    "a table that was cut off and put back, with one hold on it: found %s, %d holds", which(found), ht->ht_busy);
 	htable_release(found);
 	found = look_up_cut(hat, ht, va, false);
 	check_true(found == NULL, "a table with HTABLE_CUT was given out while the stealer was emptying it");
@@ -381,23 +382,23 @@ CHECK(acquire_gone, "acquire-gone", "htable_acquire", 2, 1, "acquire-hold", CK_B
 	char text[160];
 
 	copy_on(hat);
-	check_true(check_panics(acquire, &c, text, sizeof (text)), "a hold on a table that is not in its chain: no assertion");
+	check_true(check_panics(acquire, &c, text, sizeof(text)), "a hold on a table that is not in its chain: no assertion");
 	make_up(hat, gone.ht_vaddr, 0);
-	check_true(check_panics(acquire, &c, text, sizeof (text)), "a hold on a table whose place another one has: no assertion");
+	check_true(check_panics(acquire, &c, text, sizeof(text)), "a hold on a table whose place another one has: no assertion");
 	forget(hat);
 	copy_off();
 }
 
 /* ------------------------------------------------------------------ htable_getpte, htable_getpage */
 
-#define UNTOUCHED	0x7777u
+#define UNTOUCHED 0x7777u
 
 /** A path down to one table of entries: level 0 is there over `va`, and not over `beside`, for which level 1 is the lowest. */
 static struct {
-	htable_t	*low, *up;
-	uintptr_t	va, beside;
-	uint_t		entry, up_entry;
-	page_t		*pp;
+	htable_t *low, *up;
+	uintptr_t va, beside;
+	uint_t entry, up_entry;
+	page_t *pp;
 } path;
 
 static uint_t

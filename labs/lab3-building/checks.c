@@ -40,8 +40,8 @@ look_at(hat_t *hat, htable_t *ht, uintptr_t va, level_t level, int32_t children,
 	check_eq(ht->ht_level, level, "level of a table");
 	check_eq(ht->ht_hat == hat, true, "a table's owner is the address space");
 	check_eq(ht->ht_vaddr, htable_base(hat, va, level), "base of a table");
-	check_true(ht->ht_busy == busy, "ht_busy of the table of level %d over 0x%lx is %d, want %d: %d children, %d callers", level,
-	    (ulong_t)ht->ht_vaddr, ht->ht_busy, busy, busy - holds, holds);
+	check_true(ht->ht_busy == busy, "ht_busy of the table of level %d over 0x%lx is %d, want %d: %d children, %d callers",
+	    level, (ulong_t)ht->ht_vaddr, ht->ht_busy, busy, busy - holds, holds);
 	check_eq(ht->ht_lock_cnt, 0, "ht_lock_cnt");
 	if (level == TOP_LEVEL(hat)) {
 		check_eq((uintptr_t)up, 0, "parent of the top table");
@@ -64,8 +64,8 @@ look_at_path(hat_t *hat, htable_t *ht, uintptr_t va, int32_t holds)
 		htable_t *found = htable_lookup(hat, va, l);
 
 		check_true(found != NULL, "htable_lookup() finds no table of level %d over 0x%lx", l, (ulong_t)va);
-		check_true(found == ht, "htable_lookup() finds table %p of level %d over 0x%lx, but its child's parent is %p", (void *)found,
-		    l, (ulong_t)va, (void *)ht);
+		check_true(found == ht, "htable_lookup() finds table %p of level %d over 0x%lx, but its child's parent is %p",
+		    (void *)found, l, (ulong_t)va, (void *)ht);
 		htable_release(found);
 		look_at(hat, ht, va, l, children, holds);
 		if (children > 0 && l < TOP_LEVEL(hat))
@@ -99,8 +99,8 @@ CHECK(create_again, "create-again", "htable_create", 3, 3, "create-path", 0)
 	copy_on(hat);
 	second = htable_create(hat, va + PAGESIZE, 0, NULL);
 	copy_off();
-	check_true(second == first, "the table over 0x%lx exists: %p, but %p was returned", (ulong_t)va, (void *)first,
-	    (void *)second);
+	check_true(
+	    second == first, "the table over 0x%lx exists: %p, but %p was returned", (ulong_t)va, (void *)first, (void *)second);
 	look_at_path(hat, first, va, 2);
 	htable_release(second);
 	htable_release(first);
@@ -108,7 +108,7 @@ CHECK(create_again, "create-again", "htable_create", 3, 3, "create-path", 0)
 
 CHECK(create_sibling, "create-sibling", "htable_create", 3, 3, "create-path", 0)
 {
-	uintptr_t va = check_va(1), beside = va ^ LEVEL_SIZE(1);	/* under the same parent */
+	uintptr_t va = check_va(1), beside = va ^ LEVEL_SIZE(1); /* under the same parent */
 	htable_t *first, *second;
 
 	start(hat);
@@ -159,8 +159,7 @@ CHECK(create_anywhere, "create-anywhere", "htable_create", 3, 4, "create-path", 
 		again = htable_create(hat, va, level, NULL);
 		copy_off();
 		check_true(ht->ht_level == level && ht->ht_vaddr == htable_base(hat, va, level),
-		    "for 0x%lx at level %d: a table of level %d at 0x%lx", (ulong_t)va, level, ht->ht_level,
-		    (ulong_t)ht->ht_vaddr);
+		    "for 0x%lx at level %d: a table of level %d at 0x%lx", (ulong_t)va, level, ht->ht_level, (ulong_t)ht->ht_vaddr);
 		check_true(again == ht, "the table over 0x%lx at level %d exists: %p, but %p was returned", (ulong_t)va, level,
 		    (void *)ht, (void *)again);
 		htable_release(again);
@@ -186,15 +185,15 @@ CHECK(create_level, "create-level", "htable_create", 3, 1, NULL, 0)
 	bool high, low;
 
 	copy_on(hat);
-	high = check_panics(create_too_high, hat, text, sizeof (text));
-	low = check_panics(create_too_low, hat, text, sizeof (text));
+	high = check_panics(create_too_high, hat, text, sizeof(text));
+	low = check_panics(create_too_low, hat, text, sizeof(text));
 	copy_off();
 	check_true(high, "no panic for level %d, one above the top", TOP_LEVEL(hat) + 1);
 	check_true(low, "no panic for level -1");
 	check_note("the panic: %s", text);
 }
 
-static int locks;		/* held at a call of htable_alloc(): the most */
+static int locks; /* held at a call of htable_alloc(): the most */
 
 static void
 count_locks(const char *func, const uintptr_t *args)
@@ -228,16 +227,17 @@ CHECK(create_shared, "create-shared", "htable_create", 3, 2, "create-again", 0)
 	while ((va ^ elsewhere) >> LEVEL_SHIFT(TOP_LEVEL(hat)) == 0)
 		elsewhere = check_va(0);
 	source = htable_create(hat, elsewhere, 0, NULL);
-	source->ht_valid_cnt = 1;	/* nobody shares an empty table */
+	source->ht_valid_cnt = 1; /* nobody shares an empty table */
 	shared = hatstat.hs_htable_shared;
 	copy_on(hat);
 	ht = htable_create(hat, va, 0, source);
 	copy_off();
-	hatstat.hs_htable_shared = shared;	/* tables of an address space that is given up are not counted */
+	hatstat.hs_htable_shared = shared; /* tables of an address space that is given up are not counted */
 	check_eq(ht->ht_flags, HTABLE_SHARED_PFN, "ht_flags of a shared table");
 	check_eq((uintptr_t)ht->ht_shares, (uintptr_t)source, "ht_shares");
 	check_eq(source->ht_busy, 2, "ht_busy of the source: this check's hold and the shared table's");
-	check_eq(ht->ht_parent->ht_flags & HTABLE_SHARED_PFN, 0, "ht_flags of the table above: only the one at the level asked for is shared");
+	check_eq(ht->ht_parent->ht_flags & HTABLE_SHARED_PFN, 0,
+	    "ht_flags of the table above: only the one at the level asked for is shared");
 	look_at(hat, ht, va, 0, 0, 1);
 	source->ht_valid_cnt = 0;
 	hatstat.hs_htable_shared++;
@@ -250,10 +250,10 @@ CHECK(create_shared, "create-shared", "htable_create", 3, 2, "create-again", 0)
 
 /** Somebody else, who has a table ready and puts it there while the unit under test waits for memory. */
 static struct {
-	htable_t	*parent, *ready;	/**< held by the check */
-	volatile bool	published, over;
-	ulong_t		steals;
-	kthread_t	*check;			/**< the thread that runs the check: it may be thrown out of it */
+	htable_t *parent, *ready; /**< held by the check */
+	volatile bool published, over;
+	ulong_t steals;
+	kthread_t *check; /**< the thread that runs the check: it may be thrown out of it */
 } other;
 
 /* By hand, so that no unit is needed for it. */
@@ -309,7 +309,7 @@ CHECK(create_race, "create-race", "htable_create", 3, 5, "create-again create-si
 	other.parent = htable_create(hat, va, 1, NULL);
 	other.ready = htable_alloc(hat, base, 0, NULL);
 	htable_purge_hat(hat);
-	htable_keep_none(NULL);		/* making another one needs a frame, and there will be none */
+	htable_keep_none(NULL); /* making another one needs a frame, and there will be none */
 	busy = other.parent->ht_busy;
 	frames = active_ptables;
 	other.published = other.over = false;
@@ -327,8 +327,8 @@ CHECK(create_race, "create-race", "htable_create", 3, 5, "create-again create-si
 	htable_purge_hat(hat);
 	kmem_reap_settle();
 	check_true(other.published, "it did not ask for a table");
-	check_true(ht == other.ready, "somebody else had built table %p over 0x%lx meanwhile, but %p was returned", (void *)other.ready,
-	    (ulong_t)base, (void *)ht);
+	check_true(ht == other.ready, "somebody else had built table %p over 0x%lx meanwhile, but %p was returned",
+	    (void *)other.ready, (ulong_t)base, (void *)ht);
 	check_eq(ht->ht_busy, 2, "ht_busy of the table that was there already: its builder's hold and ours");
 	check_eq(other.parent->ht_busy, busy, "ht_busy of the parent: its one child has its hold from the builder");
 	check_eq(active_ptables, frames, "active_ptables: the table that came too late was freed");

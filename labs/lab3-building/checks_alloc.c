@@ -14,8 +14,8 @@
 #include <sys/string.h>
 #include <vm/page.h>
 
-#define JUNK	0xa5a5a5a5a5a5a5a5ull
-#define ONCE	(1u << 30)	/* so many requests for a frame: one more fails, and then none for a long time */
+#define JUNK 0xa5a5a5a5a5a5a5a5ull
+#define ONCE (1u << 30) /* so many requests for a frame: one more fails, and then none for a long time */
 
 /* ------------------------------------------------------------------ htable_alloc */
 
@@ -26,12 +26,12 @@ dirty_free_frames(void)
 	page_t *pages[6];
 	uint64_t junk[64];
 
-	memset(junk, 0xa5, sizeof (junk));
+	memset(junk, 0xa5, sizeof(junk));
 	for (uint_t i = 0; i < NELEM(pages); i++) {
 		pages[i] = check_page();
-		for (uint_t at = 0; at < PAGESIZE; at += sizeof (junk))
-			check_true(poke_phys(pfn_to_pa(pages[i]->p_pagenum) + at, junk, sizeof (junk)), "frame 0x%lx",
-			    pages[i]->p_pagenum);
+		for (uint_t at = 0; at < PAGESIZE; at += sizeof(junk))
+			check_true(
+			    poke_phys(pfn_to_pa(pages[i]->p_pagenum) + at, junk, sizeof(junk)), "frame 0x%lx", pages[i]->p_pagenum);
 	}
 	for (uint_t i = 0; i < NELEM(pages); i++)
 		page_free(pages[i], 0);
@@ -98,8 +98,8 @@ look_at_entries(const htable_t *ht)
 	for (uint_t i = 0; i < mmu.ptes_per_table; i++) {
 		x86pte_t e = raw_entry(ht, i);
 
-		check_true(e == 0, "entry %u of the new table (level %d, frame 0x%lx) is 0x%llx, not 0", i, ht->ht_level, ht->ht_pfn,
-		    (unsigned long long)e);
+		check_true(e == 0, "entry %u of the new table (level %d, frame 0x%lx) is 0x%llx, not 0", i, ht->ht_level,
+		    ht->ht_pfn, (unsigned long long)e);
 	}
 }
 
@@ -158,8 +158,8 @@ CHECK(alloc_cached, "alloc-cached", "htable_alloc", 3, 3, "alloc-fields", CK_BAR
 	look_at_private(ht, hat, base, 0);
 	marked = raw_entry(ht, entry);
 	put_raw(ht, entry, 0);
-	check_true(marked == PTE_CUT, "entry %u was cleared: a cached table is all zero already, zeroing it again is work for nothing",
-	    entry);
+	check_true(marked == PTE_CUT,
+	    "entry %u was cleared: a cached table is all zero already, zeroing it again is work for nothing", entry);
 	look_at_entries(ht);
 	htable_free(ht);
 }
@@ -177,7 +177,7 @@ CHECK(alloc_kept, "alloc-kept", "htable_alloc", 3, 2, "alloc-fields", CK_BARE)
 	copy_on(hat);
 	ht = htable_alloc(hat, base, 0, NULL);
 	copy_off();
-	htable_keep_none(NULL);		/* if it is still there it goes now */
+	htable_keep_none(NULL); /* if it is still there it goes now */
 	check_true(ht->ht_pfn == pfn, "frame 0x%lx was taken, though a zeroed table with frame 0x%lx is kept for everybody",
 	    ht->ht_pfn, pfn);
 	look_at_private(ht, hat, base, 0);
@@ -203,8 +203,8 @@ CHECK(alloc_vlp, "alloc-vlp", "htable_alloc", 3, 3, "alloc-fields", CK_BARE)
 	copy_off();
 	look_at_fields(ht, hat, 0, VLP_LEVEL);
 	check_eq(ht->ht_flags, HTABLE_VLP, "ht_flags of the top table of a VLP address space");
-	check_true(ht->ht_pfn == PFN_INVALID, "the top table of a VLP address space has frame 0x%lx, but its entries are in the hat",
-	    ht->ht_pfn);
+	check_true(ht->ht_pfn == PFN_INVALID,
+	    "the top table of a VLP address space has frame 0x%lx, but its entries are in the hat", ht->ht_pfn);
 	check_true(hat->hat_ht_cached == cached, "a bare table was taken from the cached stack, whose tables have frames");
 	check_eq(active_ptables, frames, "active_ptables: a bare table has no frame");
 	htable_free(ht);
@@ -221,7 +221,7 @@ CHECK(alloc_shared, "alloc-shared", "htable_alloc", 3, 2, "alloc-fields", CK_BAR
 
 	hat_cache_put(hat, cached);
 	put_raw(source, entry, PTE_CUT);
-	source->ht_valid_cnt = 1;	/* nobody shares an empty table */
+	source->ht_valid_cnt = 1; /* nobody shares an empty table */
 	frames = active_ptables;
 	copy_on(hat);
 	ht = htable_alloc(hat, base, 0, source);
@@ -269,7 +269,7 @@ CHECK(alloc_no_frame, "alloc-no-frame", "htable_alloc", 3, 3, "alloc-zeroed", 0)
 	look_at_private(ht, hat, base, 0);
 	look_at_entries(ht);
 	kmem_reap_settle();
-	if (active_ptables == frames + 1)	/* it was not stolen */
+	if (active_ptables == frames + 1) /* it was not stolen */
 		check_eq(kmem_cache_inuse(htable_cache) - htable_reserve_cnt - objects, 1,
 		    "objects taken for one table when there was no frame at first");
 	htable_free(ht);
@@ -293,8 +293,8 @@ CHECK(alloc_level, "alloc-level", "htable_alloc", 3, 1, NULL, CK_BARE)
 	bool high, low;
 
 	copy_on(hat);
-	high = check_panics(alloc_too_high, hat, text, sizeof (text));
-	low = check_panics(alloc_too_low, hat, text, sizeof (text));
+	high = check_panics(alloc_too_high, hat, text, sizeof(text));
+	low = check_panics(alloc_too_low, hat, text, sizeof(text));
 	copy_off();
 	check_true(high, "no panic for level %d, one above the top", TOP_LEVEL(hat) + 1);
 	check_true(low, "no panic for level -1");
@@ -352,15 +352,16 @@ CHECK(insert_head, "insert-head", "htable_chain_insert", 3, 3, NULL, CK_BARE)
 	for (uint_t i = 0; i < NELEM(t); i++) {
 		t[i] = table_like(hat, h, same, i);
 		insert(t[i], true);
-		check_true(*htable_bucket(hat, h) == t[i], "after %u insertions the chain's head is %p, want the newest table %p", i + 1,
-		    (void *)*htable_bucket(hat, h), (void *)t[i]);
+		check_true(*htable_bucket(hat, h) == t[i], "after %u insertions the chain's head is %p, want the newest table %p",
+		    i + 1, (void *)*htable_bucket(hat, h), (void *)t[i]);
 		check_eq((uintptr_t)t[i]->ht_prev, 0, "ht_prev at the chain's head");
 		check_eq((uintptr_t)t[i]->ht_next, i > 0 ? (uintptr_t)t[i - 1] : 0, "ht_next: the table that was head before");
 		if (i > 0)
 			check_eq((uintptr_t)t[i - 1]->ht_prev, (uintptr_t)t[i], "ht_prev of the table that was head before");
 	}
 	for (uint_t b = 0; b < htable_nbuckets(hat); b++)
-		check_true(htable_chain_at(hat, b) == (b == htable_bucket_of(hat, h) ? t[2] : NULL), "chain %u has another head", b);
+		check_true(
+		    htable_chain_at(hat, b) == (b == htable_bucket_of(hat, h) ? t[2] : NULL), "chain %u has another head", b);
 	settle(hat);
 }
 

@@ -17,10 +17,10 @@
 
 /** A table and the parent it is to get, both held by the check; `lock` is the table's. */
 struct pair {
-	htable_t	*parent, *new;
-	uint_t		entry, hash;
-	kmutex_t	*lock;
-	int32_t		valid, busy;	/**< the parent's, before */
+	htable_t *parent, *new;
+	uint_t entry, hash;
+	kmutex_t *lock;
+	int32_t valid, busy; /**< the parent's, before */
 };
 
 /* The table of this level over va, not linked; all above it is. */
@@ -95,7 +95,7 @@ look_at_slots(const struct pair *p)
 
 CHECK(link_slot, "link-slot", "link_ptp", 3, 4, NULL, 0)
 {
-	for (level_t l = TOP_LEVEL(hat) - 1; l >= 0; l--) {	/* down, as they would be made: each slot is empty */
+	for (level_t l = TOP_LEVEL(hat) - 1; l >= 0; l--) { /* down, as they would be made: each slot is empty */
 		struct pair p = make_pair(hat, check_va(l), l);
 
 		by_copy(hat, &p);
@@ -109,10 +109,10 @@ CHECK(link_slot, "link-slot", "link_ptp", 3, 4, NULL, 0)
 
 /** The one link that is looked at while it is made. */
 static struct {
-	struct pair	*pair;
-	bool		written;
-	int32_t		valid;		/**< the parent's count when the link was about to be written */
-	x86pte_t	slot;		/**< the slot at the flush */
+	struct pair *pair;
+	bool written;
+	int32_t valid; /**< the parent's count when the link was about to be written */
+	x86pte_t slot; /**< the slot at the flush */
 } seen;
 
 static void
@@ -122,7 +122,7 @@ see(const char *func, const uintptr_t *args)
 	if (strcmp(func, "x86pte_cas") == 0 && !seen.written) {
 		seen.written = true;
 		seen.valid = seen.pair->parent->ht_valid_cnt;
-	} else if (strcmp(func, "hat_tlb_inval") == 0 && (seen.pair->parent->ht_flags & HTABLE_VLP)) {	/* read without a window */
+	} else if (strcmp(func, "hat_tlb_inval") == 0 && (seen.pair->parent->ht_flags & HTABLE_VLP)) { /* read without a window */
 		seen.slot = raw_entry(seen.pair->parent, seen.pair->entry);
 	}
 }
@@ -157,8 +157,8 @@ CHECK(link_group, "link-group", "link_ptp", 3, 1, "link-slot", 0)
 	struct pair p = make_pair(hat, check_va(0), 0);
 
 	by_copy(hat, &p);
-	check_true(p.parent->ht_groups & 1u << (p.entry >> mmu.group_shift), "ht_groups of the parent is 0x%x: slot %u was not noted",
-	    p.parent->ht_groups, p.entry);
+	check_true(p.parent->ht_groups & 1u << (p.entry >> mmu.group_shift),
+	    "ht_groups of the parent is 0x%x: slot %u was not noted", p.parent->ht_groups, p.entry);
 	finish(&p);
 }
 
@@ -197,7 +197,7 @@ CHECK(link_taken, "link-taken", "link_ptp", 3, 2, "link-slot", 0)
 	for (uint_t i = 0; i < NELEM(there); i++) {
 		put_raw(p.parent, p.entry, there[i]);
 		copy_on(hat);
-		stopped[i] = check_panics(link_pair, &p, text, sizeof (text));
+		stopped[i] = check_panics(link_pair, &p, text, sizeof(text));
 		copy_off();
 		after[i] = raw_entry(p.parent, p.entry);
 		p.parent->ht_valid_cnt = p.valid;
@@ -224,9 +224,10 @@ CHECK(link_directory, "link-directory", "link_ptp", 3, 3, "link-slot", CK_BARE)
 	link_and_see(hat, &p);
 	look_at_slots(&p);
 	check_eq(trial_calls("hat_tlb_inval", (uintptr_t)hat, TRIAL_ANY), 1, "flushes after a change of a directory pointer");
-	check_eq(trial_last("hat_tlb_inval")->tr_args[1], DEMAP_ALL_ADDR, "address passed to hat_tlb_inval: only a reload of everything reaches the pointers");
-	check_true(seen.slot == raw_entry(p.parent, p.entry), "slot %u was 0x%llx when the flush was asked for: the link comes first",
-	    p.entry, (unsigned long long)seen.slot);
+	check_eq(trial_last("hat_tlb_inval")->tr_args[1], DEMAP_ALL_ADDR,
+	    "address passed to hat_tlb_inval: only a reload of everything reaches the pointers");
+	check_true(seen.slot == raw_entry(p.parent, p.entry),
+	    "slot %u was 0x%llx when the flush was asked for: the link comes first", p.entry, (unsigned long long)seen.slot);
 	finish(&p);
 }
 

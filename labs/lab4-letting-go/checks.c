@@ -5,7 +5,7 @@
  *
  * The parts that releasing is made of have their checks in checks_parts.c.
  */
-#define CHECK_PART	1	/* behind checks_parts.c */
+#define CHECK_PART 1 /* behind checks_parts.c */
 
 #include <check/outside.h>
 #include <check/trial.h>
@@ -29,8 +29,8 @@ want_there(hat_t *hat, const struct path *p, level_t l)
 {
 	htable_t *found = htable_lookup(hat, p->va, l);
 
-	check_true(found == p->ht[l], "the table of level %d over 0x%lx can no longer be found: it should have stayed", l,
-	    (ulong_t)p->va);
+	check_true(
+	    found == p->ht[l], "the table of level %d over 0x%lx can no longer be found: it should have stayed", l, (ulong_t)p->va);
 	htable_release(found);
 	if (l < TOP_LEVEL(hat))
 		check_true(path_slot(p, l) == MAKEPTP(p->ht[l]->ht_pfn, l),
@@ -46,8 +46,8 @@ want_gone(hat_t *hat, const struct path *p, level_t l)
 	check_true(found == NULL, "the table of level %d over 0x%lx can still be found after its last hold was given back", l,
 	    (ulong_t)p->va);
 	check_true(path_slot(p, l) == 0,
-	    "the slot for 0x%lx in the table of level %d still holds 0x%llx after the table below it has gone",
-	    (ulong_t)p->va, l + 1, (unsigned long long)path_slot(p, l));
+	    "the slot for 0x%lx in the table of level %d still holds 0x%llx after the table below it has gone", (ulong_t)p->va,
+	    l + 1, (unsigned long long)path_slot(p, l));
 }
 
 /* Its counts, as differences from what was noted. */
@@ -56,8 +56,8 @@ want_counts(const struct path *p, level_t l, int32_t busy, int32_t valid)
 {
 	check_true(p->ht[l]->ht_busy == p->busy[l] + busy, "ht_busy of the table of level %d over 0x%lx is %d, want %d", l,
 	    (ulong_t)p->va, p->ht[l]->ht_busy, p->busy[l] + busy);
-	check_true(p->ht[l]->ht_valid_cnt == p->valid[l] + valid, "ht_valid_cnt of the table of level %d over 0x%lx is %d, want %d", l,
-	    (ulong_t)p->va, p->ht[l]->ht_valid_cnt, p->valid[l] + valid);
+	check_true(p->ht[l]->ht_valid_cnt == p->valid[l] + valid, "ht_valid_cnt of the table of level %d over 0x%lx is %d, want %d",
+	    l, (ulong_t)p->va, p->ht[l]->ht_valid_cnt, p->valid[l] + valid);
 }
 
 /* Another address below the same table of level 1. */
@@ -74,10 +74,7 @@ kept_level(const hat_t *hat)
 	return (MIN(mmu.max_page_level, TOP_LEVEL(hat)));
 }
 
-CHECK(release_null, "release-null", "htable_release", 4, 1, NULL, 0)
-{
-	release(hat, NULL);
-}
+CHECK(release_null, "release-null", "htable_release", 4, 1, NULL, 0) { release(hat, NULL); }
 
 CHECK(release_hold, "release-hold", "htable_release", 4, 2, NULL, 0)
 {
@@ -114,7 +111,7 @@ CHECK(release_last, "release-last", "htable_release", 4, 3, "release-null releas
 {
 	htable_t *ht, *stays;
 
-	if (kept_level(hat) == 0)	/* no large pages (pse=0): every empty table stays */
+	if (kept_level(hat) == 0) /* no large pages (pse=0): every empty table stays */
 		return;
 	ht = path_build(hat, &path, check_va(0), 0);
 	stays = path_build(hat, &other, beside(path.va), 0);
@@ -133,7 +130,7 @@ CHECK(release_climb, "release-climb", "htable_release", 4, 3, "release-last", 0)
 	level_t kept = kept_level(hat);
 	htable_t *ht;
 
-	if (kept == 0)	/* no large pages (pse=0): every empty table stays */
+	if (kept == 0) /* no large pages (pse=0): every empty table stays */
 		return;
 	ht = path_build(hat, &path, check_va(0), 0);
 	release(hat, ht);
@@ -150,7 +147,7 @@ CHECK(release_parent, "release-held-parent", "htable_release", 4, 2, "release-la
 {
 	htable_t *ht, *parent;
 
-	if (kept_level(hat) == 0)	/* no large pages (pse=0): every empty table stays */
+	if (kept_level(hat) == 0) /* no large pages (pse=0): every empty table stays */
 		return;
 	ht = path_build(hat, &path, check_va(0), 0);
 	parent = htable_lookup(hat, path.va, 1);
@@ -169,7 +166,7 @@ CHECK(release_kept, "release-kept", "htable_release", 4, 2, "release-hold", 0)
 
 	release(hat, ht);
 	if (level < mmu.max_page_level)
-		return;			/* without PAE: there is no such table below the top */
+		return; /* without PAE: there is no such table below the top */
 	want_there(hat, &path, level);
 	want_counts(&path, level, -1, 0);
 	want_counts(&path, level + 1, 0, 0);
@@ -211,8 +208,8 @@ CHECK(release_shared, "release-shared", "htable_release", 4, 3, "release-last", 
 	release(hat, ht);
 	want_gone(hat, &path, level);
 	check_true(source->ht_busy == other.busy[level] - 1,
-	    "ht_busy of the table whose frame was shared is %d, want %d: its sharer has gone",
-	    source->ht_busy, other.busy[level] - 1);
+	    "ht_busy of the table whose frame was shared is %d, want %d: its sharer has gone", source->ht_busy,
+	    other.busy[level] - 1);
 	want_given_up(&before, 0, 1);
 	check_true(hatstat.hs_htable_unshared == unshared + 1, "hs_htable_unshared has grown by %lu, want 1",
 	    hatstat.hs_htable_unshared - unshared);
@@ -222,16 +219,16 @@ CHECK(release_shared, "release-shared", "htable_release", 4, 3, "release-last", 
 
 /* What happened at each call that matters, in order. */
 static struct {
-	uint_t	n;
-	char	text[128];	/* the first thing wrong, or empty */
-	uint_t	unlinked, removed, freed;
+	uint_t n;
+	char text[128]; /* the first thing wrong, or empty */
+	uint_t unlinked, removed, freed;
 } order;
 
 static void
 order_wrong(const char *text)
 {
 	if (order.text[0] == '\0')
-		strlcpy(order.text, text, sizeof (order.text));
+		strlcpy(order.text, text, sizeof(order.text));
 }
 
 static void
@@ -247,7 +244,8 @@ order_see(const char *func, const uintptr_t *args)
 		if (nlocks != 1 || !MUTEX_HELD(lock_of((htable_t *)args[0])))
 			order_wrong("htable_chain_remove() was called with other locks held than the one of the table that goes");
 		if (order.unlinked != order.removed + 1)
-			order_wrong("a table left its chain before its parent's slot was cleared: a new one can be linked there meanwhile");
+			order_wrong(
+			    "a table left its chain before its parent's slot was cleared: a new one can be linked there meanwhile");
 		order.removed++;
 	} else if (strcmp(func, "htable_free") == 0) {
 		if (nlocks != 0)
@@ -262,7 +260,7 @@ CHECK(release_locks, "release-locks", "htable_release", 4, 3, "release-climb", 0
 {
 	htable_t *ht = path_build(hat, &path, check_va(0), 0);
 
-	memset(&order, 0, sizeof (order));
+	memset(&order, 0, sizeof(order));
 	copy_on(hat);
 	trial_on_call(order_see);
 	htable_release(ht);
@@ -382,12 +380,6 @@ purge_all(hat_t *hat, uint_t cached)
 	page_free(pp, 0);
 }
 
-CHECK(purge_freeing, "purge-freeing", "htable_purge_hat", 4, 3, NULL, CK_BARE)
-{
-	purge_all(hat, 0);
-}
+CHECK(purge_freeing, "purge-freeing", "htable_purge_hat", 4, 3, NULL, CK_BARE) { purge_all(hat, 0); }
 
-CHECK(purge_both, "purge-both", "htable_purge_hat", 4, 1, "purge-cached purge-freeing", CK_BARE)
-{
-	purge_all(hat, 3);
-}
+CHECK(purge_both, "purge-both", "htable_purge_hat", 4, 1, "purge-cached purge-freeing", CK_BARE) { purge_all(hat, 3); }

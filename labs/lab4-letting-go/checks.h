@@ -12,10 +12,10 @@
 
 /** Every table over an address, by level, and its counts before the copy acts. */
 struct path {
-	uintptr_t	va;
-	level_t		bottom;
-	htable_t	*ht[MAX_NUM_LEVEL];
-	int32_t		busy[MAX_NUM_LEVEL], valid[MAX_NUM_LEVEL];
+	uintptr_t va;
+	level_t bottom;
+	htable_t *ht[MAX_NUM_LEVEL];
+	int32_t busy[MAX_NUM_LEVEL], valid[MAX_NUM_LEVEL];
 };
 
 /** Note the counts as they are now. */
@@ -79,7 +79,7 @@ leaf_take(htable_t *ht, uintptr_t va)
 
 /** Frames that are page tables, and objects that are tables of somebody. */
 struct tally {
-	long	frames, objects;
+	long frames, objects;
 };
 
 static inline struct tally

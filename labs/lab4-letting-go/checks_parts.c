@@ -13,20 +13,16 @@
 static struct path path, other;
 
 /* A private table, as htable_create() has before it is linked. */
-static htable_t *
-private(hat_t *hat)
-{
-	return (htable_alloc(hat, htable_base(hat, check_va(0), 0), 0, NULL));
-}
+static htable_t *private(hat_t *hat) { return (htable_alloc(hat, htable_base(hat, check_va(0), 0), 0, NULL)); }
 
 /* ------------------------------------------------------------------ htable_chain_remove */
 
-#define NCHAIN	4
+#define NCHAIN 4
 
 /* Tables on one chain of a bare hat, the first one first. */
 static struct {
-	uint_t		h;
-	htable_t	*ht[NCHAIN];
+	uint_t h;
+	htable_t *ht[NCHAIN];
 } chain;
 
 static void
@@ -58,13 +54,14 @@ want_chain(hat_t *hat, uint_t out)
 
 	for (uint_t i = 0; i < NCHAIN; i++) {
 		if (out & (1u << i)) {
-			check_true(chain.ht[i]->ht_next == NULL && chain.ht[i]->ht_prev == NULL, "table %u of %u was removed and still has links", i,
-			    NCHAIN);
+			check_true(chain.ht[i]->ht_next == NULL && chain.ht[i]->ht_prev == NULL,
+			    "table %u of %u was removed and still has links", i, NCHAIN);
 			continue;
 		}
 		check_true(ht == chain.ht[i], "going forward: table %p where table %u of %u (%p) should be", (void *)ht, i, NCHAIN,
 		    (void *)chain.ht[i]);
-		check_true(ht->ht_prev == prev, "ht_prev of table %u of %u is %p, want %p", i, NCHAIN, (void *)ht->ht_prev, (void *)prev);
+		check_true(
+		    ht->ht_prev == prev, "ht_prev of table %u of %u is %p, want %p", i, NCHAIN, (void *)ht->ht_prev, (void *)prev);
 		prev = ht;
 		ht = ht->ht_next;
 		left++;
@@ -165,8 +162,8 @@ CHECK(cache_get, "cache-get", "hat_cache", 4, 2, NULL, 0)
 		copy_on(hat);
 		got[i] = hat_cache_get(hat);
 		copy_off();
-		check_true(got[i] == ht[2 - i], "%p came off the stack, want %p: number %u of those pushed", (void *)got[i], (void *)ht[2 - i],
-		    2 - i);
+		check_true(got[i] == ht[2 - i], "%p came off the stack, want %p: number %u of those pushed", (void *)got[i],
+		    (void *)ht[2 - i], 2 - i);
 		check_eq(ncached(hat), 2 - i, "tables left on the stack");
 	}
 	for (uint_t i = 0; i < NELEM(ht); i++)
@@ -178,7 +175,7 @@ CHECK(cache_empty, "cache-empty", "hat_cache", 4, 1, NULL, 0)
 	htable_t *ht = private(hat), *got;
 
 	hat_cache_put(hat, ht);
-	got = hat_cache_get(hat);	/* the stack is empty, and nobody has noticed yet */
+	got = hat_cache_get(hat); /* the stack is empty, and nobody has noticed yet */
 	copy_on(hat);
 	check_true(hat_cache_get(hat) == NULL, "a table came off an empty stack");
 	copy_off();
@@ -188,8 +185,8 @@ CHECK(cache_empty, "cache-empty", "hat_cache", 4, 1, NULL, 0)
 
 /* Somebody else has hat_mutex for a while. */
 static struct {
-	hat_t		*hat;
-	volatile bool	taken, given;
+	hat_t *hat;
+	volatile bool taken, given;
 } keeper;
 
 static void
@@ -331,7 +328,7 @@ CHECK(free_shared, "free-shared", "htable_free", 4, 2, NULL, 0)
 	pfn_t pfn = source->ht_pfn;
 	struct tally before;
 
-	source->ht_valid_cnt++;		/* or it could not be shared */
+	source->ht_valid_cnt++; /* or it could not be shared */
 	ht = htable_alloc(hat, path.va ^ LEVEL_SIZE(1), 0, source);
 	path_note(&path);
 	before = tally_now();
@@ -376,8 +373,8 @@ CHECK(unlink_slot, "unlink-slot", "unlink_ptp", 4, 3, NULL, 0)
 	check_true(path_slot(&path, 0) == 0, "the parent's slot %u still holds 0x%llx", htable_va2entry(path.va, up),
 	    (unsigned long long)path_slot(&path, 0));
 	check_eq(path_slot(&other, 0), MAKEPTP(beside->ht_pfn, 0), "the slot beside it");
-	check_true(up->ht_valid_cnt == path.valid[1] - 1, "the parent's ht_valid_cnt is %d, want %d", up->ht_valid_cnt,
-	    path.valid[1] - 1);
+	check_true(
+	    up->ht_valid_cnt == path.valid[1] - 1, "the parent's ht_valid_cnt is %d, want %d", up->ht_valid_cnt, path.valid[1] - 1);
 	check_true(ht->ht_valid_cnt == 0, "ht_valid_cnt of the table that was unlinked is %d, want 0", ht->ht_valid_cnt);
 	check_true(up->ht_busy == path.busy[1] && ht->ht_busy == path.busy[0],
 	    "holds have changed: parent %d, want %d; table %d, want %d", up->ht_busy, path.busy[1], ht->ht_busy, path.busy[0]);
@@ -388,11 +385,11 @@ CHECK(unlink_slot, "unlink-slot", "unlink_ptp", 4, 3, NULL, 0)
 /* What had been done when the flush was asked for. */
 static struct {
 	const struct path *p;
-	level_t		level;
-	uint_t		n;
-	uintptr_t	va;
-	x86pte_t	slot;
-	int32_t		valid;
+	level_t level;
+	uint_t n;
+	uintptr_t va;
+	x86pte_t slot;
+	int32_t valid;
 } flush;
 
 static void
@@ -412,7 +409,7 @@ unlink_flushes(hat_t *hat, uintptr_t want)
 {
 	htable_t *ht = path.ht[path.bottom];
 
-	memset(&flush, 0, sizeof (flush));
+	memset(&flush, 0, sizeof(flush));
 	flush.p = &path;
 	flush.level = path.bottom;
 	copy_on(hat);
@@ -444,7 +441,7 @@ CHECK(unlink_directory, "unlink-directory", "unlink_ptp", 4, 3, "unlink-slot", C
 	htable_t *ht;
 
 	if (!mmu.pae_hat)
-		return;			/* no such thing */
+		return; /* no such thing */
 	hat->hat_flags |= HAT_VLP;
 	hat->hat_top = VLP_LEVEL;
 	hat->hat_htable = htable_create(hat, 0, VLP_LEVEL, NULL);
@@ -467,12 +464,12 @@ CHECK(unlink_stale, "unlink-stale", "unlink_ptp", 4, 2, "unlink-flush unlink-dir
 
 	put_raw(ht, 0, (level > 0 ? MAKEPTE(0, level) | PT_USER : check_leaf(pp, 0)) | PT_REF);
 	hat_setup(hat);
-	kpreempt_disable();		/* another thread's turn would reload CR3, and drop the stale translation */
-	check_true(peek((void *)path.va, &word, sizeof (word)), "0x%lx cannot be read", (ulong_t)path.va);
+	kpreempt_disable(); /* another thread's turn would reload CR3, and drop the stale translation */
+	check_true(peek((void *)path.va, &word, sizeof(word)), "0x%lx cannot be read", (ulong_t)path.va);
 	copy_on(hat);
 	unlink(ht);
 	copy_off();
-	reached = peek((void *)path.va, &word, sizeof (word));
+	reached = peek((void *)path.va, &word, sizeof(word));
 	kpreempt_enable();
 	hat_setup(NULL);
 	check_true(!reached, "0x%lx can still be read after the table over it was unlinked: this CPU remembers", (ulong_t)path.va);
@@ -492,7 +489,7 @@ contains(const char *text, x86pte_t value)
 {
 	char word[20];
 
-	snprintf(word, sizeof (word), "%llx", (unsigned long long)value);
+	snprintf(word, sizeof(word), "%llx", (unsigned long long)value);
 	for (; *text != '\0'; text++)
 		if (strncmp(text, word, strlen(word)) == 0)
 			return (true);
@@ -510,13 +507,13 @@ CHECK(unlink_bad, "unlink-bad-link", "unlink_ptp", 4, 2, "unlink-flush", 0)
 
 	put_raw(ht->ht_parent, slot, bad);
 	copy_on(hat);
-	panicked = check_panics(unlink_panics, ht, text, sizeof (text));
+	panicked = check_panics(unlink_panics, ht, text, sizeof(text));
 	copy_off();
 	check_true(panicked, "no panic although the slot held 0x%llx, not our link 0x%llx", (unsigned long long)bad,
 	    (unsigned long long)good);
 	check_true(contains(text, bad) && contains(text, good),
-	    "the panic does not tell what was found, 0x%llx, and expected, 0x%llx: \"%s\"",
-	    (unsigned long long)bad, (unsigned long long)good, text);
+	    "the panic does not tell what was found, 0x%llx, and expected, 0x%llx: \"%s\"", (unsigned long long)bad,
+	    (unsigned long long)good, text);
 	put_raw(ht->ht_parent, slot, good);
 	htable_release(ht);
 }

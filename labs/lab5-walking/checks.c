@@ -12,9 +12,9 @@
 
 /* One call: the result and where it has got to. */
 static struct {
-	htable_t	*ht;
-	x86pte_t	e;
-	uintptr_t	va;
+	htable_t *ht;
+	x86pte_t e;
+	uintptr_t va;
 } scan;
 
 static void
@@ -174,7 +174,7 @@ CHECK(scan_wrap, "scan-wrap", "htable_scan", 5, 1, "scan-none", CK_BARE)
 	htable_t *top;
 
 	top = hat->hat_htable = htable_create(hat, 0, TOP_LEVEL(hat), NULL);
-	scan_one(hat, top, check_random(1000) * LEVEL_SIZE(1), HTABLE_WALK_TO_END);	/* below the hole */
+	scan_one(hat, top, check_random(1000) * LEVEL_SIZE(1), HTABLE_WALK_TO_END); /* below the hole */
 	want_scan(0, 0, "nothing is valid up to the end of memory");
 }
 
@@ -193,22 +193,22 @@ CHECK(scan_cut, "scan-cut", "htable_scan", 5, 2, "scan-next", 0)
 
 /* ------------------------------------------------------------------ htable_walk */
 
-#define NLEAVES	12
+#define NLEAVES 12
 
 /* What is mapped, ascending. */
 static struct {
-	uint_t		n;
-	page_t		*pp;
-	uintptr_t	va[NLEAVES];
-	level_t		level[NLEAVES];
-	x86pte_t	e[NLEAVES];
+	uint_t n;
+	page_t *pp;
+	uintptr_t va[NLEAVES];
+	level_t level[NLEAVES];
+	x86pte_t e[NLEAVES];
 } made;
 
 /* Where a walk is. */
 static struct {
-	htable_t	*ht;
-	uintptr_t	va;
-	x86pte_t	e;
+	htable_t *ht;
+	uintptr_t va;
+	x86pte_t e;
 } walk;
 
 static void
@@ -277,8 +277,8 @@ want_leaf(hat_t *hat, uint_t i, int32_t held)
 {
 	check_true(walk.e != 0, "the walk ended before the leaf of level %d at 0x%lx", made.level[i], (ulong_t)made.va[i]);
 	check_true(walk.ht != NULL && walk.ht->ht_level == made.level[i] && walk.va == made.va[i],
-	    "the walk came to 0x%lx at level %d, want 0x%lx at level %d", (ulong_t)walk.va, walk.ht != NULL ? walk.ht->ht_level : -1,
-	    (ulong_t)made.va[i], made.level[i]);
+	    "the walk came to 0x%lx at level %d, want 0x%lx at level %d", (ulong_t)walk.va,
+	    walk.ht != NULL ? walk.ht->ht_level : -1, (ulong_t)made.va[i], made.level[i]);
 	check_true(walk.e == made.e[i], "the entry at 0x%lx is 0x%llx, want 0x%llx", (ulong_t)walk.va, (unsigned long long)walk.e,
 	    (unsigned long long)made.e[i]);
 	check_true(holds(hat) == held + 1, "at 0x%lx the walk holds %d tables, want 1: the one that it hands out", (ulong_t)walk.va,
@@ -311,7 +311,7 @@ want_walk(hat_t *hat, uintptr_t va, uintptr_t eaddr, uint_t first, uint_t n)
 	if (walk.ht == NULL || walk.va < eaddr)
 		walk_on(hat, eaddr);
 	else {
-		htable_release(walk.ht);	/* nothing is left to ask for */
+		htable_release(walk.ht); /* nothing is left to ask for */
 		walk = (typeof(walk)){ .e = 0 };
 	}
 	copy_off();
@@ -360,7 +360,7 @@ CHECK(walk_order, "walk-order", "htable_walk", 5, 6, "walk-one", 0)
 	while (made.n < NLEAVES - 2)
 		make(hat, check_va(0), 0);
 	want_walk(hat, 0, userlimit, 0, made.n);
-	if (mmu.hole_end != 0)		/* asked for from inside the hole */
+	if (mmu.hole_end != 0) /* asked for from inside the hole */
 		for (uint_t i = 0; i < made.n; i++)
 			if (made.va[i] == mmu.hole_end + 1)
 				want_walk(hat, mmu.hole_start + check_random(1u << 20) * PAGESIZE, userlimit, i, made.n - i);
@@ -382,7 +382,7 @@ CHECK(walk_holds, "walk-holds", "htable_walk", 5, 3, "walk-one", 0)
 	copy_on(hat);
 	walk_on(hat, userlimit);
 	want_leaf(hat, 0, held);
-	walk.va += LEVEL_SIZE(1);	/* below another table */
+	walk.va += LEVEL_SIZE(1); /* below another table */
 	walk_on(hat, userlimit);
 	want_leaf(hat, 1, held);
 	walk.va += PAGESIZE;
@@ -426,7 +426,8 @@ CHECK(walk_large, "walk-large", "htable_walk", 5, 4, "walk-order", 0)
 	want_walk(hat, 0, userlimit, 0, made.n);
 	for (uint_t i = 0; i < made.n; i++)
 		if (made.level[i] > 0)
-			want_walk(hat, made.va[i] + (1 + check_random(300)) * PAGESIZE, made.va[i] + LEVEL_SIZE(made.level[i]), i, 1);
+			want_walk(
+			    hat, made.va[i] + (1 + check_random(300)) * PAGESIZE, made.va[i] + LEVEL_SIZE(made.level[i]), i, 1);
 	unmake(hat);
 }
 
@@ -492,6 +493,7 @@ CHECK(walk_wraps, "walk-kernel", "htable_walk", 5, 3, "walk-order walk-holds wal
 	walk_kernel(have, (uint_t)all + 100);
 	copy_off();
 	for (level_t l = 0; l <= MAX_PAGE_LEVEL; l++)
-		check_true(have[l] == want[l], "the walk of the kernel came to %lu leaves of level %d, want %lu", have[l], l, want[l]);
+		check_true(
+		    have[l] == want[l], "the walk of the kernel came to %lu leaves of level %d, want %lu", have[l], l, want[l]);
 	check_true(holds(kas_hat) == held, "after a walk of the kernel %d of its tables are still held", holds(kas_hat) - held);
 }

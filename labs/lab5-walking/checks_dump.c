@@ -3,23 +3,23 @@
  * @file
  * @brief Checks of lab 5: which hats and tables hat_dump() shows, in which order. What is printed of each is not its business.
  */
-#define CHECK_PART	1	/* behind checks.c */
+#define CHECK_PART 1 /* behind checks.c */
 
 #include <hat/dump_table.h>
 #include <labs/lab5-walking/checks.h>
 #include <sys/thread.h>
 #include <vm/as.h>
 
-#define NSEEN	4096
+#define NSEEN 4096
 
 /* What hat_dump() has called, in order. */
 static struct {
-	uint_t		n;
-	int		nlocks;		/* held when it was called */
-	bool		locked;		/* one more was held in between */
+	uint_t n;
+	int nlocks;  /* held when it was called */
+	bool locked; /* one more was held in between */
 	struct {
-		char	what;
-		hat_t	*hat;
+		char what;
+		hat_t *hat;
 		htable_t *ht;
 	} call[NSEEN];
 } seen;
@@ -101,7 +101,8 @@ CHECK(dump_kernel, "dump-kernel", "hat_dump", 5, 3, "dump-tables", 0)
 {
 	dump(hat);
 	check_true(seen.n > 0, "nothing was shown");
-	check_true(seen.call[0].what == 'b' && seen.call[0].hat == kas_hat, "the dump does not begin with the kernel's address space");
+	check_true(
+	    seen.call[0].what == 'b' && seen.call[0].hat == kas_hat, "the dump does not begin with the kernel's address space");
 	check_true(times('b', kas_hat, NULL) == 1, "the kernel's address space was begun %u times", times('b', kas_hat, NULL));
 	want_tables(kas_hat, "the kernel");
 }

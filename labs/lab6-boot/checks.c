@@ -15,14 +15,14 @@
 #include <sys/string.h>
 #include <vm/page.h>
 
-#define LEAVES	3u			/* in the lowest table, every other entry */
+#define LEAVES 3u /* in the lowest table, every other entry */
 
 /** The hand-made tables: one a level, over an address that depends on the seed. */
 static struct {
 	uintptr_t va;
-	pfn_t	pfn[MAX_NUM_LEVEL];
-	level_t	top;
-	uint_t	last;			/**< entry of the last leaf */
+	pfn_t pfn[MAX_NUM_LEVEL];
+	level_t top;
+	uint_t last; /**< entry of the last leaf */
 } made;
 
 /* A frame in the state in which boot leaves its own: nobody's lock, not free, not accounted for. */
@@ -34,8 +34,8 @@ boot_frame(void)
 
 	check_true(pp != NULL, "no page left");
 	page_unlock(pp);
-	for (uint_t i = 0; i < PAGESIZE; i += sizeof (zero))
-		check_true(poke_phys(pfn_to_pa(pp->p_pagenum) + i, zero, sizeof (zero)), "frame 0x%lx", pp->p_pagenum);
+	for (uint_t i = 0; i < PAGESIZE; i += sizeof(zero))
+		check_true(poke_phys(pfn_to_pa(pp->p_pagenum) + i, zero, sizeof(zero)), "frame 0x%lx", pp->p_pagenum);
 	return (pp->p_pagenum);
 }
 
@@ -184,8 +184,8 @@ CHECK(attach_holds, "attach-holds", "htable_attach", 6, 3, "attach-tree", CK_BAR
 		htable_t *ht = find(hat, l);
 		bool kept = HTABLE_LAST_PAGE(ht) >= kernelbase;
 
-		check_true(ht->ht_busy == (l > 0) + kept, "ht_busy of level %d is %d: %d child, %d for ever", l, ht->ht_busy,
-		    l > 0, kept);
+		check_true(
+		    ht->ht_busy == (l > 0) + kept, "ht_busy of level %d is %d: %d child, %d for ever", l, ht->ht_busy, l > 0, kept);
 	}
 }
 
@@ -221,7 +221,7 @@ CHECK(attach_bad_link, "attach-bad-link", "htable_attach", 6, 3, "attach-tree", 
 	make_tables(low_va());
 	enter(1, slot(1), MAKEPTP(made.pfn[0], 0) & ~PT_USER);
 	copy_on(hat);
-	stopped = check_panics(attach_made, hat, text, sizeof (text));
+	stopped = check_panics(attach_made, hat, text, sizeof(text));
 	copy_off();
 	check_true(stopped, "a link without PT_USER was adopted");
 	check_note("the panic: %s", text);

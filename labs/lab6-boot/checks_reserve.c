@@ -13,20 +13,20 @@
 #include <sys/mutex.h>
 #include <sys/thread.h>
 
-#define MOST	16		/* objects in a reserve of ours */
+#define MOST 16 /* objects in a reserve of ours */
 
 /** What everybody uses, while a check has its own. */
 static struct {
-	bool		away;
-	htable_t	*pool;
-	uint_t		cnt;
-	uint64_t	amount, boot, steal, fail;
-	struct kthread	*thread;
+	bool away;
+	htable_t *pool;
+	uint_t cnt;
+	uint64_t amount, boot, steal, fail;
+	struct kthread *thread;
 } real;
 
 /** Ours: object 0 lies at the bottom. */
 static htable_t *ours[MOST];
-static size_t inuse;		/* objects taken from the cache, when it began */
+static size_t inuse; /* objects taken from the cache, when it began */
 
 static void
 reserve_back(void)
@@ -58,7 +58,7 @@ reserve_ours(uint_t n, uint_t amount)
 {
 	htable_t *top = NULL;
 
-	for (uint_t i = 0; i < MOST; i++)	/* more than are needed: now there is a slab with free ones */
+	for (uint_t i = 0; i < MOST; i++) /* more than are needed: now there is a slab with free ones */
 		ours[i] = object();
 	for (uint_t i = n; i < MOST; i++)
 		kmem_cache_free(htable_cache, ours[i]);
@@ -90,11 +90,12 @@ look_at_reserve(uint_t n, const char *when)
 
 	check_true(htable_reserve_cnt == n, "htable_reserve_cnt is %u %s, want %u", htable_reserve_cnt, when, n);
 	for (; ht != NULL && found <= n; ht = ht->ht_next, found++) {
-		check_true(ht->ht_hat == NULL, "an object in the reserve belongs to an address space: ht_hat is %p %s", (void *)ht->ht_hat, when);
+		check_true(ht->ht_hat == NULL, "an object in the reserve belongs to an address space: ht_hat is %p %s",
+		    (void *)ht->ht_hat, when);
 		check_true(ht->ht_pfn == PFN_INVALID, "an object in the reserve has frame 0x%lx %s", ht->ht_pfn, when);
 	}
-	check_true(found == n, "there are %s%u objects on the stack %s, want %u", found > n ? "more than " : "", found > n ? n : found,
-	    when, n);
+	check_true(found == n, "there are %s%u objects on the stack %s, want %u", found > n ? "more than " : "",
+	    found > n ? n : found, when, n);
 }
 
 /* How many more objects are out than when it began. */
@@ -132,13 +133,15 @@ CHECK(reserve_put, "reserve-put", "htable_reserve", 6, 5, NULL, CK_BARE)
 	copy_on(hat);
 	htable_put_reserve(a);
 	copy_off();
-	check_true(htable_reserve_pool == a, "the top of the reserve is %p after %p was put there", (void *)htable_reserve_pool, (void *)a);
+	check_true(htable_reserve_pool == a, "the top of the reserve is %p after %p was put there", (void *)htable_reserve_pool,
+	    (void *)a);
 	look_at_reserve(2, "after one was put to one");
 	copy_on(hat);
 	htable_put_reserve(b);
 	copy_off();
-	check_true(htable_reserve_pool == b && b->ht_next == a, "the reserve is no stack: its top is %p, below it %p; want %p and %p",
-	    (void *)htable_reserve_pool, (void *)b->ht_next, (void *)b, (void *)a);
+	check_true(htable_reserve_pool == b && b->ht_next == a,
+	    "the reserve is no stack: its top is %p, below it %p; want %p and %p", (void *)htable_reserve_pool, (void *)b->ht_next,
+	    (void *)b, (void *)a);
 	look_at_reserve(3, "after one was put to two");
 	done();
 }
@@ -192,8 +195,8 @@ CHECK(reserve_lock, "reserve-lock", "htable_reserve", 6, 3, "reserve-put reserve
 	reserve_ours(2, MOST);
 	ht = object();
 	copy_on(hat);
-	put = check_panics(put_locked, ht, text, sizeof (text));
-	get = check_panics(get_locked, NULL, text, sizeof (text));
+	put = check_panics(put_locked, ht, text, sizeof(text));
+	get = check_panics(get_locked, NULL, text, sizeof(text));
 	copy_off();
 	check_true(put, "htable_put_reserve() does not wait for htable_reserve_mutex");
 	check_true(get, "htable_get_reserve() does not wait for htable_reserve_mutex");
@@ -308,7 +311,8 @@ CHECK(object_lives, "object-lives", "htable_object", 6, 3, "object-cache", CK_BA
 	}
 	curthread->t_flags &= ~T_VMPOPULATOR;
 	look_at_cache(0, "after a thread that must not allocate has taken one");
-	check_true(got[0] == ours[0], "a thread that lives on the reserve got %p, want the reserve's top %p", (void *)got[0], (void *)ours[0]);
+	check_true(got[0] == ours[0], "a thread that lives on the reserve got %p, want the reserve's top %p", (void *)got[0],
+	    (void *)ours[0]);
 	check_true(got[1] == NULL, "a thread that lives on the reserve got %p, though it was empty", (void *)got[1]);
 	look_at_reserve(0, "after its only one was taken");
 	kmem_cache_free(htable_cache, got[0]);

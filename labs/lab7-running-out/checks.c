@@ -9,8 +9,8 @@
 
 /** The counts that frames change. A copy that miscounts frames of nobody's harms nobody: they are put back. */
 static struct {
-	ulong_t		free, resv, allocs, frees;
-	uint32_t	active;
+	ulong_t free, resv, allocs, frees;
+	uint32_t active;
 } before;
 
 static void
@@ -169,7 +169,7 @@ CHECK(frame_none, "frame-none", "ptable_alloc", 7, 2, "frame-state", 0)
 	check_eq(availrmem, before.resv, "pages that may be reserved, after a request without success");
 }
 
-#define EVERY	3	/* force_steal: three requests pass, and the next one fails */
+#define EVERY 3 /* force_steal: three requests pass, and the next one fails */
 
 CHECK(frame_forced, "frame-forced", "ptable_alloc", 7, 1, "frame-state", 0)
 {
@@ -242,8 +242,8 @@ CHECK(unframe_counts, "unframe-counts", "ptable_free", 7, 2, "unframe-state", 0)
 
 /** Somebody who looks at the page of a table for a while. */
 static struct {
-	page_t	*pp;
-	bool	slept, freed;
+	page_t *pp;
+	bool slept, freed;
 } look;
 
 static void
@@ -267,7 +267,8 @@ CHECK(unframe_shared, "unframe-shared", "ptable_free", 7, 3, "unframe-state", 0)
 	ptable_free(pfn);
 	copy_off();
 	put_counts_back();
-	check_true(look.pp->p_state == PAGE_FREE, "frame 0x%lx was not freed, because somebody else held its page for a while", pfn);
+	check_true(
+	    look.pp->p_state == PAGE_FREE, "frame 0x%lx was not freed, because somebody else held its page for a while", pfn);
 	other_join();
 	check_true(!look.freed, "frame 0x%lx was freed while somebody else held its page", pfn);
 	check_true(look.slept, "somebody else held the page for 20 ticks, and ptable_free() did not sleep until he let go");
@@ -288,7 +289,7 @@ CHECK(unframe_no_page, "unframe-no-page", "ptable_free", 7, 1, NULL, 0)
 
 	frames_start();
 	copy_on(hat);
-	stopped = check_panics(free_nothing, &pfn, text, sizeof (text));
+	stopped = check_panics(free_nothing, &pfn, text, sizeof(text));
 	copy_off();
 	put_counts_back();
 	check_true(stopped, "frame 0x%lx, which is no memory, was freed without a word", pfn);

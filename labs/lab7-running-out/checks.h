@@ -10,8 +10,8 @@
 #include <check/scratch.h>
 #include <sys/thread.h>
 
-#define VA	((uintptr_t)0x40000000)
-#define RW	(PROT_READ | PROT_WRITE | PROT_USER)
+#define VA ((uintptr_t)0x40000000)
+#define RW (PROT_READ | PROT_WRITE | PROT_USER)
 
 /** Remember the globals that these checks change: they are as now again when the check is over, and the other thread has ended. */
 void lab7_start(void);

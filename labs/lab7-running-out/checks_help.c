@@ -8,15 +8,15 @@
 /* ------------------------------------------------------------------ globals */
 
 static struct {
-	ulong_t		throttlefree, physmem;
-	uint64_t	force_steal, passes, reserve, can_steal, fail_after;
-	uint32_t	ptable_cnt;
+	ulong_t throttlefree, physmem;
+	uint64_t force_steal, passes, reserve, can_steal, fail_after;
+	uint32_t ptable_cnt;
 } saved;
 
 static struct {
-	kthread_t	*thread, *whom;
-	void		(*fn)(void);
-	volatile bool	stop;
+	kthread_t *thread, *whom;
+	void (*fn)(void);
+	volatile bool stop;
 } other;
 
 void

@@ -3,13 +3,13 @@
  * @file
  * @brief Checks of lab 7: what to do when no table can be had, and reaping.
  */
-#define CHECK_PART	2
+#define CHECK_PART 2
 #include <check/trial.h>
 #include <labs/lab7-running-out/checks.h>
 
 /* ------------------------------------------------------------------ no table can be had */
 
-#define PLENTY	40	/* cached tables: more than the reaper takes that is asked for meanwhile */
+#define PLENTY 40 /* cached tables: more than the reaper takes that is asked for meanwhile */
 
 static void
 look_at_object(const htable_t *ht)
@@ -73,14 +73,14 @@ CHECK(fallback_bare, "fallback-bare", "htable_alloc_fallback", 7, 2, "fallback-f
 
 /** There is memory again, after a while; and if that is no help, there is a table to steal, so that everybody comes to an end. */
 static struct {
-	ulong_t		throttle;
-	hat_t		*rich;
-	page_t		*pp;
-	volatile bool	enough, too_late;
+	ulong_t throttle;
+	hat_t *rich;
+	page_t *pp;
+	volatile bool enough, too_late;
 } relief;
 
-#define SHORT	10	/* ticks without memory */
-#define LATE	30	/* ticks with memory that is not used */
+#define SHORT 10 /* ticks without memory */
+#define LATE  30 /* ticks with memory that is not used */
 
 static void
 free_memory_later(void)
@@ -191,7 +191,7 @@ CHECK(fallback_early, "fallback-early", "htable_alloc_fallback", 7, 1, NULL, 0)
 	lab7_start();
 	can_steal_post_boot = 0;
 	copy_on(hat);
-	stopped = check_panics(fall_back, hat, text, sizeof (text));
+	stopped = check_panics(fall_back, hat, text, sizeof(text));
 	copy_off();
 	check_true(stopped, "no panic, although nobody can be stolen from yet");
 	check_note("the panic: %s", text);
@@ -205,7 +205,7 @@ reap_amount(void)
 	return ((uint_t)MAX(10ul, MIN(physmem / 20, (ulong_t)active_ptables / 20)));
 }
 
-static uint32_t pretended;	/* so many tables more than there are */
+static uint32_t pretended; /* so many tables more than there are */
 
 static void
 pretend(uint32_t tables)
@@ -288,7 +288,8 @@ CHECK(reaper_formula, "reaper-formula", "htable_reap", 7, 1, "reaper-amount", 0)
 			physmem = 20 * 12 + 3;
 		want = reap_amount();
 		have = reap(hat, rich);
-		check_true(have == want, "%u tables taken, want %u: there were %u, and %lu pages of memory", have, want, many, physmem);
+		check_true(
+		    have == want, "%u tables taken, want %u: there were %u, and %lu pages of memory", have, want, many, physmem);
 		make_cached(rich, PLENTY);
 	}
 	unmap(hat);
@@ -306,7 +307,7 @@ CHECK(reaper_frees, "reaper-frees", "htable_reap", 7, 2, "reaper-amount", 0)
 
 	reaper_start();
 	want = reap_amount();
-	htable_reserve_amount = htable_reserve_cnt + 2 * want;	/* objects go there: nothing but frames changes freemem */
+	htable_reserve_amount = htable_reserve_cnt + 2 * want; /* objects go there: nothing but frames changes freemem */
 	free = freemem;
 	resv = availrmem;
 	active = active_ptables;
@@ -345,7 +346,7 @@ CHECK(reaper_early, "reaper-early", "htable_reap", 7, 1, NULL, 0)
 	page_free(pp, 0);
 }
 
-#define SURPLUS	6u
+#define SURPLUS 6u
 
 /* Nothing to reap, and still something to give back. */
 CHECK(reaper_reserve, "reaper-reserve", "htable_reap", 7, 1, "reaper-amount", 0)

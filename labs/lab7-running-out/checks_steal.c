@@ -4,7 +4,7 @@
  * @brief Checks of lab 7: stealing. They judge what is gone and what is left, so any way of finding victims passes that takes
  * them in the right order.
  */
-#define CHECK_PART	1
+#define CHECK_PART 1
 #include <check/outside.h>
 #include <check/trial.h>
 #include <hat/hment.h>
@@ -130,10 +130,10 @@ unanchor(hat_t *hat, uintptr_t va)
 	hat_unload(hat, va, PAGESIZE, HAT_UNLOAD);
 }
 
-#define ANCHOR	(VA + 40 * LEVEL_SIZE(1))	/* beside tables from VA on */
-#define BESIDE(va)	((va) ^ LEVEL_SIZE(1))
+#define ANCHOR     (VA + 40 * LEVEL_SIZE(1)) /* beside tables from VA on */
+#define BESIDE(va) ((va) ^ LEVEL_SIZE(1))
 
-#define NPAGES	5
+#define NPAGES 5
 
 /* All that a theft must undo, and nothing else: a neighbour that somebody holds stays, and the parent of both. */
 CHECK(theft_live, "theft-live", "htable_steal", 7, 4, "theft-cached", 0)
@@ -228,7 +228,7 @@ CHECK(theft_passes, "theft-passes", "htable_steal", 7, 1, "theft-live", 0)
 
 /* ------------------------------------------------------------------ what the MMU knew of it */
 
-#define TOUCHED	64
+#define TOUCHED 64
 
 static bool
 reach(uintptr_t va)
@@ -246,7 +246,7 @@ touch(uintptr_t va, bool write)
 	check_true(write ? poke((void *)va, &c, 1) : reach(va), "0x%lx is mapped and cannot be reached", (ulong_t)va);
 }
 
-#define NSTALE	16	/* few, so that all is done before the next tick: a switch to another thread would empty the TLB */
+#define NSTALE 16 /* few, so that all is done before the next tick: a switch to another thread would empty the TLB */
 
 /* By behaviour: the TLB has all of it. */
 CHECK(theft_stale, "theft-stale", "htable_steal", 7, 3, "theft-live", 0)
@@ -375,8 +375,8 @@ CHECK(theft_spared, "theft-spared", "htable_steal", 7, 4, "theft-live", 0)
 	page_free(pp, 0);
 }
 
-#define NSPACES	4
-#define NTABLES	4
+#define NSPACES 4
+#define NTABLES 4
 
 /* One after the other, and the next theft goes on where this one has stopped; several at once are spread as well. */
 CHECK(theft_spread, "theft-spread", "htable_steal", 7, 3, "theft-live", 0)
@@ -397,9 +397,10 @@ CHECK(theft_spread, "theft-spread", "htable_steal", 7, 3, "theft-live", 0)
 		else
 			take(hat, NSPACES);
 		for (uint_t i = 0; i < NSPACES; i++)
-			check_true(linked(hats[i], 0, 2) == NTABLES - turn, "turn %u, %s: address space %u of %u has %u tables left, "
-			    "and should have %u like the others", turn, turn < 3 ? "one by one" : "all at once", i + 1, NSPACES,
-			    linked(hats[i], 0, 2), NTABLES - turn);
+			check_true(linked(hats[i], 0, 2) == NTABLES - turn,
+			    "turn %u, %s: address space %u of %u has %u tables left, "
+			    "and should have %u like the others",
+			    turn, turn < 3 ? "one by one" : "all at once", i + 1, NSPACES, linked(hats[i], 0, 2), NTABLES - turn);
 	}
 	for (uint_t i = 0; i < NSPACES; i++) {
 		unanchor(hats[i], ANCHOR);
@@ -412,14 +413,14 @@ CHECK(theft_spread, "theft-spread", "htable_steal", 7, 3, "theft-live", 0)
 
 /** The one who comes in between: he has a page's mapping list locked, so that the stealer stops at its first mapping. */
 static struct {
-	hat_t		*hat;
-	page_t		*pp;
-	htable_t	*ht;		/**< held since then */
-	volatile bool	ready;
-	bool		slept, marked, ending;	/**< ending: hat_free_start() did not wait */
-	const char	*holds;		/**< a mutex that he should not hold, in words */
-	kthread_t	*ender;
-	volatile bool	ended;
+	hat_t *hat;
+	page_t *pp;
+	htable_t *ht; /**< held since then */
+	volatile bool ready;
+	bool slept, marked, ending; /**< ending: hat_free_start() did not wait */
+	const char *holds;          /**< a mutex that he should not hold, in words */
+	kthread_t *ender;
+	volatile bool ended;
 } between;
 
 /* A lock of the list, or of the tables of an address space. */
@@ -451,7 +452,7 @@ static void
 want_it_back(void)
 {
 	wait_inside();
-	kpreempt_disable();		/* who may not wait does not wait for a thief either */
+	kpreempt_disable(); /* who may not wait does not wait for a thief either */
 	between.ht = htable_lookup(between.hat, VA, 0);
 	kpreempt_enable();
 	x86_hm_exit(between.pp);
@@ -533,14 +534,15 @@ CHECK(theft_mark, "theft-mark", "htable_steal", 7, 3, "theft-live", 0)
 		thread_delay(1);
 	woken = between.ended;
 	left = (victim->hat_flags & HAT_VICTIM) != 0;
-	mark(victim, HAT_VICTIM, false);	/* whoever waits for that: on you go */
+	mark(victim, HAT_VICTIM, false); /* whoever waits for that: on you go */
 	mutex_enter(&hat_list_lock);
 	cv_broadcast(&hat_list_cv);
 	mutex_exit(&hat_list_lock);
 	if (between.ender != NULL)
 		thread_join(between.ender);
 	check_true(between.slept, "the stealer did not take the lock of the mapping list of a page that it unmapped");
-	check_true(between.holds == NULL, "the stealer holds %s while it unmaps pages, which takes mapping-list locks", between.holds);
+	check_true(
+	    between.holds == NULL, "the stealer holds %s while it unmaps pages, which takes mapping-list locks", between.holds);
 	check_true(between.marked, "an address space is being robbed, and not marked HAT_VICTIM");
 	check_true(!between.ending, "hat_free_start() did not wait until the stealer had finished");
 	check_true(!left, "the victim is still marked HAT_VICTIM");

@@ -14,16 +14,16 @@
 #include <sys/peek.h>
 #include <sys/thread.h>
 
-#define NO_FRAME	((pfn_t)1 << (32 - PAGESHIFT))	/* of no memory, where entries can name it; aligned to anything */
+#define NO_FRAME ((pfn_t)1 << (32 - PAGESHIFT)) /* of no memory, where entries can name it; aligned to anything */
 
 /** What is to be done with the copy. */
 static struct {
-	hat_t		*hat;
-	uintptr_t	va, src_va;
-	size_t		len;
-	int		result;
-	uint_t		flushes;	/* of everything, that were asked for */
-	uint_t		flushes_of_one;
+	hat_t *hat;
+	uintptr_t va, src_va;
+	size_t len;
+	int result;
+	uint_t flushes; /* of everything, that were asked for */
+	uint_t flushes_of_one;
 } act;
 
 static void
@@ -250,7 +250,7 @@ CHECK(share_mixed, "share-mixed", "hat_share", 8, 2, NULL, 0)
 	do
 		va = room_for(1) & LEVEL_MASK(2);
 	while (va < LEVEL_SIZE(2) || va + LEVEL_SIZE(2) > userlimit);
-	if (origin.va == big) {		/* its tables are where the large page should be: one in a thousand seeds */
+	if (origin.va == big) { /* its tables are where the large page should be: one in a thousand seeds */
 		origin_end(false);
 		return;
 	}
@@ -287,7 +287,7 @@ share_of(void *src)
 	(void)hat_share(act.hat, act.va, src, origin.va, act.len, 0);
 }
 
-static hat_t *plain, *nothing;		/* not loaded to be shared; empty */
+static hat_t *plain, *nothing; /* not loaded to be shared; empty */
 
 static void
 refuse(void)
@@ -296,7 +296,7 @@ refuse(void)
 
 	copy_on(act.hat);
 	share_of(nothing);
-	(void)check_panics(share_of, plain, text, sizeof (text));	/* whether it does is DEBUG's business */
+	(void)check_panics(share_of, plain, text, sizeof(text)); /* whether it does is DEBUG's business */
 	copy_off();
 }
 
@@ -363,9 +363,9 @@ unshare_running(void)
 
 	hat_setup(act.hat);
 	kpreempt_disable();
-	(void)peek((void *)(act.va + 3 * PAGESIZE), &word, sizeof (word));
+	(void)peek((void *)(act.va + 3 * PAGESIZE), &word, sizeof(word));
 	unshare();
-	still_there = peek((void *)(act.va + 3 * PAGESIZE), &word, sizeof (word));
+	still_there = peek((void *)(act.va + 3 * PAGESIZE), &word, sizeof(word));
 	kpreempt_enable();
 	hat_setup(NULL);
 }

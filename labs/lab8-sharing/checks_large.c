@@ -101,7 +101,7 @@ CHECK(large_inside, "large-inside", "lpage", 8, 2, NULL, 0)
 
 /* ------------------------------------------------------------------ lpage_load */
 
-#define ATTR	(PROT_READ | PROT_WRITE | PROT_USER | HAT_STORECACHING_OK)
+#define ATTR (PROT_READ | PROT_WRITE | PROT_USER | HAT_STORECACHING_OK)
 
 /* Frames of no memory, for pages that nobody records. */
 static pfn_t
@@ -154,17 +154,17 @@ CHECK(large_in_the_way, "large-in-the-way", "lpage", 8, 3, NULL, 0)
 
 /* ------------------------------------------------------------------ hat_vlp_refresh */
 
-#define GIB		((uintptr_t)1 << 30)
-#define AT(i)		((uintptr_t)0x00800000 + (i) * GIB)	/* one page in each gigabyte that is the user's in both kernels */
-#define NGIB		3u
-#define BESIDE		4u	/* entries after the four that are looked at */
-#define STRANGE		((x86pte_t)0x0000001234567000)	/* not valid, and nobody's */
+#define GIB     ((uintptr_t)1 << 30)
+#define AT(i)   ((uintptr_t)0x00800000 + (i)*GIB) /* one page in each gigabyte that is the user's in both kernels */
+#define NGIB    3u
+#define BESIDE  4u                             /* entries after the four that are looked at */
+#define STRANGE ((x86pte_t)0x0000001234567000) /* not valid, and nobody's */
 
 static struct {
-	page_t		*page[NGIB];
-	x86pte_t	want[VLP_NUM_PTES], have[VLP_NUM_PTES];
-	x86pte_t	kept[BESIDE], beside[BESIDE];
-	uint_t		read;		/* pages that can be read, a bit each */
+	page_t *page[NGIB];
+	x86pte_t want[VLP_NUM_PTES], have[VLP_NUM_PTES];
+	x86pte_t kept[BESIDE], beside[BESIDE];
+	uint_t read; /* pages that can be read, a bit each */
 } r;
 
 /* With a page in its first and third gigabyte. */
@@ -262,7 +262,7 @@ CHECK(refresh_beside, "refresh-beside", "hat_vlp_refresh", 8, 2, NULL, 0)
 		    VLP_NUM_PTES + i, (unsigned long long)STRANGE, (unsigned long long)r.beside[i]);
 }
 
-static hat_t *other;		/* ran here before, with a page where ours has none */
+static hat_t *other; /* ran here before, with a page where ours has none */
 
 /* A switch to the hat shows it to the MMU. */
 static void
@@ -277,7 +277,7 @@ switch_to(void)
 	copy_off();
 	r.read = 0;
 	for (uint_t i = 0; i < NGIB; i++)
-		r.read |= peek((void *)AT(i), &word, sizeof (word)) ? 1u << i : 0;
+		r.read |= peek((void *)AT(i), &word, sizeof(word)) ? 1u << i : 0;
 	hat_setup(NULL);
 	kpreempt_enable();
 }
@@ -306,17 +306,17 @@ CHECK(refresh_switch, "refresh-switch", "hat_vlp_refresh", 8, 3, NULL, 0)
 }
 
 /* Another CPU looks at this one's entries all the time: it sees an old one or a new one, never half of each. */
-#define ONE	0x1111111011111000ull
-#define TWO	0x2222222022222000ull
-#define ROUNDS	401u	/* the last one is TWO */
+#define ONE    0x1111111011111000ull
+#define TWO    0x2222222022222000ull
+#define ROUNDS 401u /* the last one is TWO */
 
 static struct {
-	x86pte_t	*slots;
-	volatile bool	stop, running;
+	x86pte_t *slots;
+	volatile bool stop, running;
 	volatile x86pte_t torn;
-	x86pte_t	last[VLP_NUM_PTES];	/* what this CPU's MMU uses after the last change */
-	x86pte_t	kept[VLP_NUM_PTES];
-	kthread_t	*thread;
+	x86pte_t last[VLP_NUM_PTES]; /* what this CPU's MMU uses after the last change */
+	x86pte_t kept[VLP_NUM_PTES];
+	kthread_t *thread;
 } watch;
 
 static void

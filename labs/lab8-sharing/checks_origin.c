@@ -10,7 +10,7 @@
 #include <sys/printf.h>
 #include <sys/string.h>
 
-#define RWU	(PROT_READ | PROT_WRITE | PROT_USER)
+#define RWU (PROT_READ | PROT_WRITE | PROT_USER)
 
 struct origin origin;
 
@@ -88,8 +88,8 @@ origin_leaf(uint_t i)
 x86pte_t
 single_leaf(hat_t *client, uintptr_t va, uint_t i)
 {
-	return (hati_mkpte(client, va, origin.page[i]->p_pagenum, RWU | HAT_STORECACHING_OK, 0,
-	    HAT_LOAD_LOCK | HAT_LOAD_NOCONSIST));
+	return (
+	    hati_mkpte(client, va, origin.page[i]->p_pagenum, RWU | HAT_STORECACHING_OK, 0, HAT_LOAD_LOCK | HAT_LOAD_NOCONSIST));
 }
 
 /* ------------------------------------------------------------------ what was seen */
@@ -106,8 +106,8 @@ void
 note_eq(uint64_t have, uint64_t want, const char *what)
 {
 	if (have != want && noted[0] == '\0')
-		snprintf(noted, sizeof (noted), "%s: have 0x%llx, want 0x%llx", what, (unsigned long long)have,
-		    (unsigned long long)want);
+		snprintf(
+		    noted, sizeof(noted), "%s: have 0x%llx, want 0x%llx", what, (unsigned long long)have, (unsigned long long)want);
 }
 
 bool

@@ -16,17 +16,17 @@
 #include <hat/htable_impl.h>
 #include <vm/page.h>
 
-#define NPAGES	5u
-#define IN_A	3u		/**< so many of them are in table A */
+#define NPAGES 5u
+#define IN_A   3u /**< so many of them are in table A */
 
 struct origin {
-	hat_t		*hat;
-	uintptr_t	va;
-	page_t		*page[NPAGES];
-	uint_t		at[NPAGES];	/**< where they are, in pages from va */
-	htable_t	*a, *b;		/**< its tables, not held: the pages keep them */
-	int32_t		a_busy, b_busy;	/**< their holds when nobody shares */
-	ulong_t		shared, unshared; /**< statistics at the start */
+	hat_t *hat;
+	uintptr_t va;
+	page_t *page[NPAGES];
+	uint_t at[NPAGES];        /**< where they are, in pages from va */
+	htable_t *a, *b;          /**< its tables, not held: the pages keep them */
+	int32_t a_busy, b_busy;   /**< their holds when nobody shares */
+	ulong_t shared, unshared; /**< statistics at the start */
 };
 extern struct origin origin;
 

@@ -14,13 +14,13 @@
 
 /** One flush, and what was seen of it. */
 static struct {
-	hat_t	*hat;			/* whose */
+	hat_t *hat; /* whose */
 	uintptr_t va;
-	bool	peer_sleeps;
-	uint_t	before, peer_before;	/* old pages seen before: all, or the check shows nothing */
-	uint_t	old, peer_old;		/* and after it */
-	uint_t	new, peer_new;
-	uint_t	demaps;			/* how many CPUs were called, or did it themselves */
+	bool peer_sleeps;
+	uint_t before, peer_before; /* old pages seen before: all, or the check shows nothing */
+	uint_t old, peer_old;       /* and after it */
+	uint_t new, peer_new;
+	uint_t demaps; /* how many CPUs were called, or did it themselves */
 } seen;
 
 static void

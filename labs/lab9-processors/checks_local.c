@@ -12,18 +12,18 @@
 #include <vm/as.h>
 #include <x86/cpufunc.h>
 
-#define OTHER_GIB	((uintptr_t)0x80000000)	/* user's in both kernels, and not where the world is */
+#define OTHER_GIB ((uintptr_t)0x80000000) /* user's in both kernels, and not where the world is */
 
 static struct as narrow = { .a_32bit = true };
 
 static struct {
-	hat_t	*hat;			/* whose */
+	hat_t *hat; /* whose */
 	uintptr_t va;
-	uint_t	before, old, new;
-	x86pte_t slots[VLP_NUM_PTES];	/* what this CPU's MMU is shown of a VLP hat, afterwards */
-	bool	ask;
-	uint32_t asleep, awake;		/* cpu_tlb_info */
-	uintptr_t cr3, cr4;		/* bits that changed */
+	uint_t before, old, new;
+	x86pte_t slots[VLP_NUM_PTES]; /* what this CPU's MMU is shown of a VLP hat, afterwards */
+	bool ask;
+	uint32_t asleep, awake; /* cpu_tlb_info */
+	uintptr_t cr3, cr4;     /* bits that changed */
 } seen;
 
 static void
@@ -80,7 +80,7 @@ CHECK(demap_kernel, "demap-kernel", "tlb_demap_local", 9, 3, NULL, 0)
 CHECK(demap_other, "demap-other", "tlb_demap_local", 9, 3, NULL, 0)
 {
 	hat_t *mine = hat_alloc(&narrow);
-	htable_t *ht = htable_create(hat, world_va(0), 0, NULL);	/* a table in the same place, and empty */
+	htable_t *ht = htable_create(hat, world_va(0), 0, NULL); /* a table in the same place, and empty */
 
 	world_make(mine);
 	seen.hat = hat;
@@ -99,10 +99,10 @@ CHECK(demap_other, "demap-other", "tlb_demap_local", 9, 3, NULL, 0)
 
 /* What this CPU's MMU is shown of a gigabyte of a VLP hat was lost, and is to come back. */
 static struct {
-	hat_t		*hat;
-	page_t		*page;
-	x86pte_t	entry, slot;	/* the hat's, and the CPU's copy afterwards */
-	bool		readable;
+	hat_t *hat;
+	page_t *page;
+	x86pte_t entry, slot; /* the hat's, and the CPU's copy afterwards */
+	bool readable;
 } vlp;
 
 static void
@@ -118,7 +118,7 @@ vlp_look(void)
 	uint32_t word;
 
 	vlp.slot = pte_load(&CPU->cpu_hat_info->hci_vlp_slots[OTHER_GIB >> LEVEL_SHIFT(VLP_LEVEL)]);
-	vlp.readable = peek((void *)OTHER_GIB, &word, sizeof (word));
+	vlp.readable = peek((void *)OTHER_GIB, &word, sizeof(word));
 }
 
 static void
@@ -191,7 +191,7 @@ sleep_and_wake(hat_t *hat)
 	copy_off();
 	seen.cr3 = read_cr3() ^ cr3;
 	seen.cr4 = read_cr4() ^ cr4;
-	write_cr4(cr4);		/* it stays with the CPU, whatever becomes of this check */
+	write_cr4(cr4); /* it stays with the CPU, whatever becomes of this check */
 }
 
 static void
@@ -287,9 +287,9 @@ CHECK(idle_vlp, "idle-vlp", "tlb_idle", 9, 2, NULL, 0)
 
 /* ------------------------------------------------------------------ pte_lost_write */
 
-#define FRAME	((x86pte_t)0x123000)
-#define READ	(FRAME | PT_VALID | PT_USER | PT_REF)
-#define WRITE	(READ | PT_WRITABLE)
+#define FRAME ((x86pte_t)0x123000)
+#define READ  (FRAME | PT_VALID | PT_USER | PT_REF)
+#define WRITE (READ | PT_WRITABLE)
 
 static volatile x86pte_t slot ALIGNED(8);
 
@@ -325,7 +325,10 @@ CHECK(lost_found, "lost-found", "pte_lost_write", 9, 3, NULL, 0)
 /* There was no permission to lose, or it was known to be dirty, or that is kept in the new entry. */
 CHECK(lost_no_loss, "lost-no-loss", "pte_lost_write", 9, 3, NULL, 0)
 {
-	static const struct { x86pte_t expect, new, now; const char *what; } c[] = {
+	static const struct {
+		x86pte_t expect, new, now;
+		const char *what;
+	} c[] = {
 		{ WRITE | PT_MOD, READ, READ | PT_MOD, "it was dirty before" },
 		{ READ, READ | PT_NOCACHE, READ | PT_NOCACHE | PT_MOD, "it could not be written before" },
 		{ WRITE, WRITE | PT_NOCACHE, WRITE | PT_NOCACHE | PT_MOD, "it can be written still" },
@@ -343,7 +346,7 @@ CHECK(lost_no_loss, "lost-no-loss", "pte_lost_write", 9, 3, NULL, 0)
 }
 
 /* Another CPU reads through the entry, again and again, and so it changes between a look at it and the exchange. */
-#define ROUNDS	1500u
+#define ROUNDS 1500u
 
 static hat_t *race_hat;
 static x86pte_t race_answer, race_entry;

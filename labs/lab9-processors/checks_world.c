@@ -12,18 +12,18 @@
 #include <sys/xcall.h>
 #include <x86/cpufunc.h>
 
-#define VA	((uintptr_t)0x40600000)
-#define FIRST	7u		/* the first address's page, counted from VA */
-#define APART	19u		/* pages from one address to the next */
-#define SPAN	(NADDR * APART * PAGESIZE)
+#define VA    ((uintptr_t)0x40600000)
+#define FIRST 7u  /* the first address's page, counted from VA */
+#define APART 19u /* pages from one address to the next */
+#define SPAN  (NADDR * APART * PAGESIZE)
 
 static struct {
-	hat_t		*hat;
-	htable_t	*ht;
-	void		*arena;		/* of the kernel's heap */
-	uintptr_t	heap;		/* the kernel's first address; 0: a user hat */
-	page_t		*one, *two;
-	uint32_t	word[2];
+	hat_t *hat;
+	htable_t *ht;
+	void *arena;    /* of the kernel's heap */
+	uintptr_t heap; /* the kernel's first address; 0: a user hat */
+	page_t *one, *two;
+	uint32_t word[2];
 } world;
 
 uintptr_t
@@ -37,7 +37,7 @@ page_with(uint32_t word)
 {
 	page_t *pp = check_page();
 
-	check_true(poke_phys(pfn_to_pa(pp->p_pagenum), &word, sizeof (word)), "page 0x%lx", (ulong_t)pp->p_pagenum);
+	check_true(poke_phys(pfn_to_pa(pp->p_pagenum), &word, sizeof(word)), "page 0x%lx", (ulong_t)pp->p_pagenum);
 	return (pp);
 }
 
@@ -97,7 +97,7 @@ world_end(void)
 {
 	put_all(0);
 	hat_tlb_inval(world.hat, DEMAP_ALL_ADDR);
-	if (world.heap != 0)		/* a reload leaves global ones */
+	if (world.heap != 0) /* a reload leaves global ones */
 		for (uint_t i = 0; i < NADDR; i++)
 			hat_tlb_inval(world.hat, world_va(i));
 	hat_setup(NULL);
@@ -117,7 +117,7 @@ reading(uint32_t want)
 	for (uint_t i = 0; i < NADDR; i++) {
 		uint32_t word;
 
-		if (peek((void *)world_va(i), &word, sizeof (word)) && word == want)
+		if (peek((void *)world_va(i), &word, sizeof(word)) && word == want)
 			set |= 1u << i;
 	}
 	return (set);
@@ -140,14 +140,14 @@ world_new(void)
 enum order { NOTHING, READ_OLD, READ_NEW, SLEEP, WAKE, TOGGLE, CALM_DOWN, STOP };
 
 static struct {
-	hat_t		*hat;
-	kthread_t	*thread;	/* NULL: nobody is there */
+	hat_t *hat;
+	kthread_t *thread; /* NULL: nobody is there */
 	volatile enum order order;
-	volatile uint_t	given, done;	/* how many orders */
-	volatile uint_t	set;		/* answer to the last one */
-	x86pte_t	*entry;
-	bool		toggling;
-	ulong_t		intr;
+	volatile uint_t given, done; /* how many orders */
+	volatile uint_t set;         /* answer to the last one */
+	x86pte_t *entry;
+	bool toggling;
+	ulong_t intr;
 } peer;
 
 /* Preemption is off: whoever switches away and back has an empty TLB. */

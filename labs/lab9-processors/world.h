@@ -12,9 +12,9 @@
 #include <check/check.h>
 #include <hat/htable_impl.h>
 
-#define NADDR	4u			/**< addresses in the world */
-#define ALL	((1u << NADDR) - 1)	/**< a bit each */
-#define CALM	((uintptr_t)0x40a00000)	/**< an address that nothing is ever mapped at */
+#define NADDR 4u                      /**< addresses in the world */
+#define ALL   ((1u << NADDR) - 1)     /**< a bit each */
+#define CALM  ((uintptr_t)0x40a00000) /**< an address that nothing is ever mapped at */
 
 /** Where the i-th address is. Bochs' TLB is direct mapped by bits 12-22; what the kernel touches does not evict all of them. */
 uintptr_t world_va(uint_t i);

@@ -16,7 +16,7 @@ pte_load(volatile void *p)
 {
 	if (!MMU_PAE)
 		return (*(volatile x86pte32_t *)p);
-	if (sizeof (uintptr_t) == sizeof (x86pte_t))
+	if (sizeof(uintptr_t) == sizeof(x86pte_t))
 		return (*(volatile x86pte_t *)p);
 	return (atomic_cas_64(p, 0, 0));
 }

@@ -17,7 +17,7 @@ found(htable_t *ht, uintptr_t va, uint_t *entryp, x86pte_t *ptep)
 	return (ht);
 }
 
-static htable_t * COLD
+static htable_t *COLD
 look_above(hat_t *hat, uintptr_t va, uint_t *entryp, x86pte_t *ptep, level_t level)
 {
 	htable_t *ht = NULL;
@@ -27,10 +27,10 @@ look_above(hat_t *hat, uintptr_t va, uint_t *entryp, x86pte_t *ptep, level_t lev
 	return (ht == NULL ? NULL : found(ht, va, entryp, ptep));
 }
 
-htable_t * FLATTEN
+htable_t *FLATTEN
 htable_getpte(hat_t *hat, uintptr_t va, uint_t *entryp, x86pte_t *ptep, level_t level)
 {
-	htable_t *ht = htable_lookup(hat, va, 0);	/* mostly the one */
+	htable_t *ht = htable_lookup(hat, va, 0); /* mostly the one */
 
 	ASSERT(level <= mmu.max_page_level);
 	if (ht != NULL)

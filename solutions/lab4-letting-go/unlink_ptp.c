@@ -20,11 +20,11 @@ unlink_ptp(htable_t *higher, htable_t *old, uintptr_t vaddr)
 	ASSERT(higher->ht_busy > 0);
 	ASSERT(higher->ht_valid_cnt > 0);
 	ASSERT(old->ht_valid_cnt == 0);
-	ASSERT(!hat_is_final_slot(higher, entry));	/* C-31: others have copied it */
+	ASSERT(!hat_is_final_slot(higher, entry)); /* C-31: others have copied it */
 	found = x86pte_cas(higher, entry, expect, 0);
 	if (found != expect)
-		panic("unlink_ptp: bad link in slot %u of table %p: found 0x%llx, expected 0x%llx", entry,
-		    (void *)higher, (unsigned long long)found, (unsigned long long)expect);
+		panic("unlink_ptp: bad link in slot %u of table %p: found 0x%llx, expected 0x%llx", entry, (void *)higher,
+		    (unsigned long long)found, (unsigned long long)expect);
 	if (!(old->ht_hat->hat_flags & HAT_FREEING))
 		hat_tlb_inval(old->ht_hat, htable_is_directory(higher) ? DEMAP_ALL_ADDR : old->ht_vaddr);
 	atomic_dec_int(&higher->ht_valid_cnt);

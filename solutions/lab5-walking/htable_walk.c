@@ -11,7 +11,7 @@ clamp_end(const hat_t *hat, uintptr_t eaddr)
 	if (eaddr != HTABLE_WALK_TO_END || hat == kas_hat)
 		return (eaddr);
 	if ((hat->hat_flags & HAT_VLP) && mmu.max_level > VLP_LEVEL)
-		return (LEVEL_SIZE(VLP_LEVEL) * VLP_NUM_PTES);	/* C-10: a 32-bit process of a 64-bit kernel */
+		return (LEVEL_SIZE(VLP_LEVEL) * VLP_NUM_PTES); /* C-10: a 32-bit process of a 64-bit kernel */
 	return (kernelbase);
 }
 
@@ -54,7 +54,7 @@ static htable_t *
 lowest_table(hat_t *hat, uintptr_t *vap, uintptr_t eaddr)
 {
 	uintptr_t va = *vap;
-	htable_t *ht = htable_lookup(hat, va, 0);	/* mostly the one */
+	htable_t *ht = htable_lookup(hat, va, 0); /* mostly the one */
 
 	if (ht == NULL) {
 		ht = table_above(hat, &va, eaddr);
@@ -76,7 +76,7 @@ htable_walk(hat_t *hat, htable_t **htp, uintptr_t *vap, uintptr_t eaddr)
 		htable_release(ht);
 		ht = NULL;
 	}
-	while (va < eaddr) {	/* what is behind the end of the address space is 0, and ends it below (C-12) */
+	while (va < eaddr) { /* what is behind the end of the address space is 0, and ends it below (C-12) */
 		uintptr_t from;
 		x86pte_t pte;
 
@@ -94,9 +94,9 @@ htable_walk(hat_t *hat, htable_t **htp, uintptr_t *vap, uintptr_t eaddr)
 		htable_release(ht);
 		ht = NULL;
 		if (pte != 0)
-			va = MAX(va, from);	/* C-13: a table below it has just appeared, or will be found now */
+			va = MAX(va, from); /* C-13: a table below it has just appeared, or will be found now */
 		else if (va == 0)
-			break;			/* C-12: the end of the address space */
+			break; /* C-12: the end of the address space */
 	}
 	htable_release(ht);
 	*htp = NULL;

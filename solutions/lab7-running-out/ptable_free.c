@@ -18,9 +18,9 @@ ptable_free(pfn_t pfn)
 		panic("ptable_free: frame 0x%lx has no page", pfn);
 	ASSERT(PAGE_SHARED(pp));
 	ASSERT(pp->p_pagenum == pfn);
-	if (!page_tryupgrade(pp)) {	/* somebody looks at it: sleep until he is done (C-5) */
+	if (!page_tryupgrade(pp)) { /* somebody looks at it: sleep until he is done (C-5) */
 		page_unlock(pp);
-		(void)page_lock(pp, true, true);	/* nobody else may free it: it has not gone */
+		(void)page_lock(pp, true, true); /* nobody else may free it: it has not gone */
 	}
 	page_free(pp, 1);
 	page_unresv(1);

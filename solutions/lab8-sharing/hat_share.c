@@ -8,10 +8,10 @@
 
 /** What is being shared. */
 struct share {
-	hat_t		*hat;
-	uintptr_t	va;
-	uintptr_t	src_va, src_end;
-	bool		pageable;
+	hat_t *hat;
+	uintptr_t va;
+	uintptr_t src_va, src_end;
+	bool pageable;
 };
 
 /** The client's address of a source's. */
@@ -132,7 +132,7 @@ hat_share(hat_t *hat, uintptr_t va, hat_t *src, uintptr_t src_va, size_t len, ui
 	if (hat == src || hat == kas_hat || (!(src->hat_flags & HAT_SHARED) && !is_empty(src)))
 		HAT_MISUSE("S11: hat_share: hat %p cannot show what hat %p has", (void *)hat, (void *)src);
 	if (hat == src || hat == kas_hat || !(src->hat_flags & HAT_SHARED))
-		return (0);	/* nothing has been loaded to be shared */
+		return (0); /* nothing has been loaded to be shared */
 	while (src_va < s.src_end && (pte = htable_walk(src, &ht, &src_va, s.src_end)) != 0) {
 		level_t l = ht->ht_level;
 

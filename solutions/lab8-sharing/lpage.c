@@ -23,7 +23,7 @@ lpage_load(hat_t *hat, uintptr_t va, struct page *pp, uint_t attr, uint_t flags,
 	while (hati_load_common(hat, va, pp, attr, flags, level, pfn) != 0) {
 		if (level == 0)
 			panic("lpage_load: 0x%lx cannot be mapped at any level", va);
-		level--;	/* a table of smaller pages is there: use it */
+		level--; /* a table of smaller pages is there: use it */
 	}
 	return (level);
 }

@@ -10,7 +10,7 @@ pte_lost_write(volatile void *p, x86pte_t expect, x86pte_t new)
 {
 	x86pte_t seen, found;
 
-	if (!(expect & PT_WRITABLE) || (expect & PT_MOD) || (new & (PT_WRITABLE | PT_MOD)))
+	if (!(expect & PT_WRITABLE) || (expect & PT_MOD) || ((PT_WRITABLE | PT_MOD) & new))
 		return (expect);
 	seen = pte_load(p);
 	if (!(seen & PT_MOD))

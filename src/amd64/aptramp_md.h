@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* clang-format off */
 /*
  * Assembly, the last part of boot/aptramp.S: paging is on and EFER.LME is set, so a jump through a 64-bit code segment is all
  * that is missing.

@@ -62,7 +62,7 @@ md_vlp_init(int id, struct hat_cpu_info *hci)
 void
 md_vlp_copy_kernel(hat_t *hat)
 {
-	(void)hat;		/* the kernel's part is in the per-CPU top table */
+	(void)hat; /* the kernel's part is in the per-CPU top table */
 }
 
 pfn_t

@@ -13,15 +13,15 @@
 #include <x86/cpufunc.h>
 #include <x86/vectors.h>
 
-#define GATE_INTERRUPT	0x8eull		/* present, ring 0, interrupt gate: interrupts off on entry */
-#define GATE_RING3	0x60ull		/* may be called by `int n` in ring 3 */
-#define IST_DF		1ull
-#define IST_NMI		2ull
+#define GATE_INTERRUPT 0x8eull /* present, ring 0, interrupt gate: interrupts off on entry */
+#define GATE_RING3     0x60ull /* may be called by `int n` in ring 3 */
+#define IST_DF         1ull
+#define IST_NMI        2ull
 
 /** What lgdt and lidt read. */
 struct pseudo_descriptor {
-	uint16_t	pd_limit;
-	uint64_t	pd_base;
+	uint16_t pd_limit;
+	uint64_t pd_base;
 } PACKED;
 
 extern const char trap_stubs[];
@@ -32,8 +32,7 @@ gate_set(int vector, uint64_t attributes, uint64_t ist)
 {
 	uint64_t pc = (uintptr_t)trap_stubs + 16 * vector;
 
-	idt[vector][0] = (pc & 0xffff) | (uint64_t)GDT_KCODE << 16 | ist << 32 | attributes << 40 |
-	    (pc >> 16 & 0xffff) << 48;
+	idt[vector][0] = (pc & 0xffff) | (uint64_t)GDT_KCODE << 16 | ist << 32 | attributes << 40 | (pc >> 16 & 0xffff) << 48;
 	idt[vector][1] = pc >> 32;
 }
 
@@ -52,7 +51,7 @@ md_idt_init(void)
 static void
 gdt_fill(struct md_cpu *mc)
 {
-	uint64_t base = (uintptr_t)&mc->mc_tss, limit = sizeof (mc->mc_tss) - 1;
+	uint64_t base = (uintptr_t)&mc->mc_tss, limit = sizeof(mc->mc_tss) - 1;
 
 	mc->mc_gdt[0] = 0;
 	mc->mc_gdt[GDT_KCODE / 8] = 0x00af9b000000ffffull;
@@ -67,25 +66,26 @@ gdt_fill(struct md_cpu *mc)
 static void
 tables_load(struct md_cpu *mc)
 {
-	struct pseudo_descriptor gdtr = { sizeof (mc->mc_gdt) - 1, (uintptr_t)mc->mc_gdt };
-	struct pseudo_descriptor idtr = { sizeof (idt) - 1, (uintptr_t)idt };
+	struct pseudo_descriptor gdtr = { sizeof(mc->mc_gdt) - 1, (uintptr_t)mc->mc_gdt };
+	struct pseudo_descriptor idtr = { sizeof(idt) - 1, (uintptr_t)idt };
 
-	__asm__ volatile(
-	    "lgdt	%0\n\t"
-	    "pushq	%2\n\t"			/* a far return is the way to load cs */
-	    "leaq	1f(%%rip), %%rax\n\t"
-	    "pushq	%%rax\n\t"
-	    "lretq\n"
-	    "1:	movl	%3, %%eax\n\t"
-	    "movl	%%eax, %%ds\n\t"
-	    "movl	%%eax, %%es\n\t"
-	    "movl	%%eax, %%ss\n\t"
-	    "xorl	%%eax, %%eax\n\t"
-	    "movl	%%eax, %%fs\n\t"
-	    "movl	%%eax, %%gs\n\t"
-	    "lidt	%1\n\t"
-	    "ltr	%w4"
-	    : : "m"(gdtr), "m"(idtr), "i"(GDT_KCODE), "i"(GDT_KDATA), "r"(GDT_TSS) : "rax", "memory");
+	__asm__ volatile("lgdt	%0\n\t"
+			 "pushq	%2\n\t" /* a far return is the way to load cs */
+			 "leaq	1f(%%rip), %%rax\n\t"
+			 "pushq	%%rax\n\t"
+			 "lretq\n"
+			 "1:	movl	%3, %%eax\n\t"
+			 "movl	%%eax, %%ds\n\t"
+			 "movl	%%eax, %%es\n\t"
+			 "movl	%%eax, %%ss\n\t"
+			 "xorl	%%eax, %%eax\n\t"
+			 "movl	%%eax, %%fs\n\t"
+			 "movl	%%eax, %%gs\n\t"
+			 "lidt	%1\n\t"
+			 "ltr	%w4"
+			 :
+			 : "m"(gdtr), "m"(idtr), "i"(GDT_KCODE), "i"(GDT_KDATA), "r"(GDT_TSS)
+			 : "rax", "memory");
 }
 
 void
@@ -93,14 +93,14 @@ md_cpu_init(struct cpu *c)
 {
 	struct md_cpu *mc = &c->cpu_md;
 
-	memset(&mc->mc_tss, 0, sizeof (mc->mc_tss));
+	memset(&mc->mc_tss, 0, sizeof(mc->mc_tss));
 	mc->mc_tss.ts_ist[IST_DF - 1] = (uintptr_t)mc->mc_df_stack + MD_DF_STACK;
 	mc->mc_tss.ts_ist[IST_NMI - 1] = (uintptr_t)mc->mc_nmi_stack + MD_NMI_STACK;
-	mc->mc_tss.ts_iomap = sizeof (mc->mc_tss);	/* beyond the limit: no port is open to ring 3 */
+	mc->mc_tss.ts_iomap = sizeof(mc->mc_tss); /* beyond the limit: no port is open to ring 3 */
 	gdt_fill(mc);
 	tables_load(mc);
 	c->cpu_self = c;
-	wrmsr(MSR_GS_BASE, (uintptr_t)c);	/* after gs was loaded: that clears the base */
+	wrmsr(MSR_GS_BASE, (uintptr_t)c); /* after gs was loaded: that clears the base */
 	wrmsr(MSR_KGS_BASE, 0);
 }
 
@@ -122,7 +122,7 @@ md_context_init(uintptr_t top, void (*entry)(void))
 	top = ROUNDDOWN(top, 16) - 8;
 	*(uint64_t *)top = 0;
 	mx = (struct md_context *)top - 1;
-	memset(mx, 0, sizeof (*mx));
+	memset(mx, 0, sizeof(*mx));
 	mx->mx_rip = (uintptr_t)entry;
 	return (mx);
 }
@@ -130,7 +130,7 @@ md_context_init(uintptr_t top, void (*entry)(void))
 void
 md_user_frame(struct trapframe *tf, uintptr_t pc, uintptr_t sp)
 {
-	memset(tf, 0, sizeof (*tf));
+	memset(tf, 0, sizeof(*tf));
 	tf->tf_rip = pc;
 	tf->tf_cs = GDT_UCODE | RPL_USER;
 	tf->tf_rflags = EFLAGS_IF | 2;

@@ -18,23 +18,23 @@
 #define MEMMAP_H
 
 #ifdef __ASSEMBLER__
-#define MEMMAP_ADDR(x)	x
+#	define MEMMAP_ADDR(x) x
 #else
-#define MEMMAP_ADDR(x)	x##ul
+#	define MEMMAP_ADDR(x) x##ul
 #endif
 
-#define KERNELBASE	MEMMAP_ADDR(0xfffff80000000000)
-#define USERLIMIT	KERNELBASE
-#define KPM_BASE	MEMMAP_ADDR(0xfffff80000000000)	/* 0 on i386: no linear map */
-#define HEAP_BASE	MEMMAP_ADDR(0xfffffe8000000000)
-#define HEAP_END	MEMMAP_ADDR(0xffffff0000000000)
-#define KERNEL_OFFSET	MEMMAP_ADDR(0xffffffff80000000)	/* VA of the image and of boot memory = physical + this */
-#define BOOTMEM_END	MEMMAP_ADDR(0xffffffffc0000000)	/* boot memory is mapped at most up to here */
-#define WINDOW_BASE	MEMMAP_ADDR(0xffffffffffc00000)
+#define KERNELBASE    MEMMAP_ADDR(0xfffff80000000000)
+#define USERLIMIT     KERNELBASE
+#define KPM_BASE      MEMMAP_ADDR(0xfffff80000000000) /* 0 on i386: no linear map */
+#define HEAP_BASE     MEMMAP_ADDR(0xfffffe8000000000)
+#define HEAP_END      MEMMAP_ADDR(0xffffff0000000000)
+#define KERNEL_OFFSET MEMMAP_ADDR(0xffffffff80000000) /* VA of the image and of boot memory = physical + this */
+#define BOOTMEM_END   MEMMAP_ADDR(0xffffffffc0000000) /* boot memory is mapped at most up to here */
+#define WINDOW_BASE   MEMMAP_ADDR(0xffffffffffc00000)
 
-#define OBJECTS_BASE	KERNELBASE	/* the HAT's objects are at no lower address */
+#define OBJECTS_BASE KERNELBASE /* the HAT's objects are at no lower address */
 
-#define FLAVOR_NAME	"amd64"
+#define FLAVOR_NAME "amd64"
 
 #include <sys/windows.h>
 

@@ -9,31 +9,38 @@
 #include <sys/string.h>
 #include <hat/x86pte.h>
 
-#define MB1_MAGIC	0x2badb002u
-#define MB2_MAGIC	0x36d76289u
+#define MB1_MAGIC 0x2badb002u
+#define MB2_MAGIC 0x36d76289u
 
-#define MB1_CMDLINE	0x04u		/* flags: which members are valid */
-#define MB1_MODS	0x08u
-#define MB1_MMAP	0x40u
+#define MB1_CMDLINE 0x04u /* flags: which members are valid */
+#define MB1_MODS    0x08u
+#define MB1_MMAP    0x40u
 
-#define MB2_TAG_END	0
-#define MB2_TAG_CMDLINE	1
-#define MB2_TAG_MODULE	3
-#define MB2_TAG_MMAP	6
-#define MB2_TAG_RSDP1	14
-#define MB2_TAG_RSDP2	15
+#define MB2_TAG_END     0
+#define MB2_TAG_CMDLINE 1
+#define MB2_TAG_MODULE  3
+#define MB2_TAG_MMAP    6
+#define MB2_TAG_RSDP1   14
+#define MB2_TAG_RSDP2   15
 
-#define RANGE_RAM	1
+#define RANGE_RAM 1
 
 /** Multiboot 1's information, as far as we read it. */
 struct mb1_info {
 	uint32_t flags, mem_lower, mem_upper, boot_device, cmdline, mods_count, mods_addr;
 	uint32_t syms[4], mmap_length, mmap_addr;
 };
-struct mb1_mod { uint32_t start, end, string, reserved; };
+struct mb1_mod {
+	uint32_t start, end, string, reserved;
+};
 /** One range of memory: the same 20 bytes in both versions, Multiboot 1 puts their count in front. */
-struct mb_range { uint64_t base, length; uint32_t type; } PACKED;
-struct mb2_tag { uint32_t type, size; };
+struct mb_range {
+	uint64_t base, length;
+	uint32_t type;
+} PACKED;
+struct mb2_tag {
+	uint32_t type, size;
+};
 
 bootinfo_t bootinfo;
 
@@ -92,7 +99,7 @@ add_module(paddr_t start, paddr_t end, paddr_t name)
 		panic("more than %d boot modules", BOOT_MAXMODULES);
 	m->bm_start = start;
 	m->bm_end = end;
-	read_string(name, m->bm_name, sizeof (m->bm_name));
+	read_string(name, m->bm_name, sizeof(m->bm_name));
 	blank = strchr(m->bm_name, ' ');
 	if (blank != NULL)
 		*blank = '\0';
@@ -104,23 +111,23 @@ read_mb1(paddr_t pa)
 {
 	struct mb1_info info;
 
-	boot_read_phys(pa, &info, sizeof (info));
+	boot_read_phys(pa, &info, sizeof(info));
 	if (info.flags & MB1_CMDLINE)
-		read_string(info.cmdline, bootinfo.bi_cmdline, sizeof (bootinfo.bi_cmdline));
+		read_string(info.cmdline, bootinfo.bi_cmdline, sizeof(bootinfo.bi_cmdline));
 	for (uint32_t i = 0; (info.flags & MB1_MODS) && i < info.mods_count; i++) {
 		struct mb1_mod mod;
 
-		boot_read_phys(info.mods_addr + i * sizeof (mod), &mod, sizeof (mod));
+		boot_read_phys(info.mods_addr + i * sizeof(mod), &mod, sizeof(mod));
 		add_module(mod.start, mod.end, mod.string);
 	}
 	for (uint32_t at = 0; (info.flags & MB1_MMAP) && at < info.mmap_length;) {
 		uint32_t size;
 		struct mb_range range;
 
-		boot_read_phys(info.mmap_addr + at, &size, sizeof (size));
-		boot_read_phys(info.mmap_addr + at + sizeof (size), &range, sizeof (range));
+		boot_read_phys(info.mmap_addr + at, &size, sizeof(size));
+		boot_read_phys(info.mmap_addr + at + sizeof(size), &range, sizeof(range));
 		add_range(&range);
-		at += size + sizeof (size);
+		at += size + sizeof(size);
 	}
 }
 
@@ -129,11 +136,11 @@ read_mb2_mmap(paddr_t tag, uint32_t size)
 {
 	uint32_t entry_size;
 
-	boot_read_phys(tag + 8, &entry_size, sizeof (entry_size));
-	for (uint32_t at = 16; entry_size != 0 && at + sizeof (struct mb_range) <= size; at += entry_size) {
+	boot_read_phys(tag + 8, &entry_size, sizeof(entry_size));
+	for (uint32_t at = 16; entry_size != 0 && at + sizeof(struct mb_range) <= size; at += entry_size) {
 		struct mb_range range;
 
-		boot_read_phys(tag + at, &range, sizeof (range));
+		boot_read_phys(tag + at, &range, sizeof(range));
 		add_range(&range);
 	}
 }
@@ -143,7 +150,7 @@ read_mb2_module(paddr_t tag)
 {
 	uint32_t bounds[2];
 
-	boot_read_phys(tag + 8, bounds, sizeof (bounds));
+	boot_read_phys(tag + 8, bounds, sizeof(bounds));
 	add_module(bounds[0], bounds[1], tag + 16);
 }
 
@@ -153,12 +160,12 @@ read_mb2(paddr_t pa)
 	struct mb2_tag tag;
 
 	for (pa += 8;; pa = ROUNDUP(pa + tag.size, (paddr_t)8)) {
-		boot_read_phys(pa, &tag, sizeof (tag));
+		boot_read_phys(pa, &tag, sizeof(tag));
 		switch (tag.type) {
 		case MB2_TAG_END:
 			return;
 		case MB2_TAG_CMDLINE:
-			read_string(pa + 8, bootinfo.bi_cmdline, sizeof (bootinfo.bi_cmdline));
+			read_string(pa + 8, bootinfo.bi_cmdline, sizeof(bootinfo.bi_cmdline));
 			break;
 		case MB2_TAG_MODULE:
 			read_mb2_module(pa);
@@ -166,12 +173,12 @@ read_mb2(paddr_t pa)
 		case MB2_TAG_MMAP:
 			read_mb2_mmap(pa, tag.size);
 			break;
-		case MB2_TAG_RSDP1:	/* a copy of the root pointer itself stands in the tag */
+		case MB2_TAG_RSDP1: /* a copy of the root pointer itself stands in the tag */
 		case MB2_TAG_RSDP2:
 			bootinfo.bi_rsdp = pa + 8;
 			break;
 		}
-		if (tag.size < sizeof (tag))
+		if (tag.size < sizeof(tag))
 			panic("boot loader's information is damaged at 0x%llx", (unsigned long long)pa);
 	}
 }

@@ -13,9 +13,9 @@
 #include <hat/hat_impl.h>
 #include <memmap.h>
 
-static paddr_t next;		/* first free byte */
-static bool closed;		/* page_init() has counted what is left */
-static paddr_t mapped_end;	/* mapped up to here; what the entry code mapped at first */
+static paddr_t next;       /* first free byte */
+static bool closed;        /* page_init() has counted what is left */
+static paddr_t mapped_end; /* mapped up to here; what the entry code mapped at first */
 
 static bool
 in_module(paddr_t start, paddr_t end, paddr_t *after)
@@ -44,7 +44,7 @@ void
 boot_memory_init(void)
 {
 	next = (uintptr_t)kernel_end - KERNEL_OFFSET;
-	mapped_end = ROUNDUP(next, (paddr_t)LEVEL_SIZE(1));	/* that much the entry code has mapped */
+	mapped_end = ROUNDUP(next, (paddr_t)LEVEL_SIZE(1)); /* that much the entry code has mapped */
 	if (!is_ram((uintptr_t)data_start - KERNEL_OFFSET, next))
 		panic("too little memory: the kernel's data at 0x%llx is not in RAM", (unsigned long long)next);
 }

@@ -21,7 +21,7 @@
 #include <sys/thread.h>
 #include <sys/tunable.h>
 
-#define CHECK_GRACE	100	/**< ticks that an overdue check gets to reach a moment when it holds no lock */
+#define CHECK_GRACE 100 /**< ticks that an overdue check gets to reach a moment when it holds no lock */
 
 struct check_run *check_current FRAMEWORK;
 uint64_t check_ticks FRAMEWORK = 300;
@@ -38,7 +38,7 @@ check_frame_push(struct check_frame *f, bool catch_all)
 {
 	kthread_t *t = curthread;
 
-	memset(f, 0, sizeof (*f));
+	memset(f, 0, sizeof(*f));
 	f->cf_prev = t->t_check;
 	f->cf_preempt = t->t_preempt;
 	f->cf_hatdepth = t->t_hatdepth;
@@ -69,8 +69,8 @@ leave(const char *kind, const char *at, const char *text)
 	struct check_frame *f = t->t_check;
 
 	f->cf_kind = kind;
-	strlcpy(f->cf_at, at, sizeof (f->cf_at));
-	strlcpy(f->cf_text, text, sizeof (f->cf_text));
+	strlcpy(f->cf_at, at, sizeof(f->cf_at));
+	strlcpy(f->cf_text, text, sizeof(f->cf_text));
 	one_line(f->cf_text);
 	if (f->cf_prev == NULL)
 		trial_end();
@@ -96,13 +96,13 @@ check_intercept(const char *kind, const char *file, int line, const char *text)
 	if (!check_active())
 		return;
 	if (file != NULL)
-		snprintf(at, sizeof (at), "%s:%d", file, line);
+		snprintf(at, sizeof(at), "%s:%d", file, line);
 	leave(kind, at, text);
 }
 
 /* ------------------------------------------------------------------ time */
 
-extern const char trap_return[], trap_return_ask[];	/* where trap() returns to */
+extern const char trap_return[], trap_return_ask[]; /* where trap() returns to */
 
 /* The pc that the tick interrupted: in the trapframe behind the first frame that returns to the trap's way out. */
 static uintptr_t
@@ -111,9 +111,9 @@ interrupted_pc(void)
 	uintptr_t fp = (uintptr_t)__builtin_frame_address(0), frame[2];
 	struct trapframe tf;
 
-	for (int i = 0; i < 16 && peek((void *)fp, frame, sizeof (frame)); i++) {
+	for (int i = 0; i < 16 && peek((void *)fp, frame, sizeof(frame)); i++) {
 		if (frame[1] == (uintptr_t)trap_return || frame[1] == (uintptr_t)trap_return_ask)
-			return (peek(md_frame_trap(fp), &tf, sizeof (tf)) ? tf_pc(&tf) : 0);
+			return (peek(md_frame_trap(fp), &tf, sizeof(tf)) ? tf_pc(&tf) : 0);
 		fp = frame[0];
 	}
 	return (0);
@@ -131,8 +131,8 @@ check_tick(void)
 		return;
 	if ((t->t_nlocks > 0 || t->t_preempt > f->cf_preempt) && lbolt < f->cf_deadline + CHECK_GRACE)
 		return;
-	symbol_format(at, sizeof (at), interrupted_pc());
-	snprintf(text, sizeof (text), "still running after %llu ticks; stopped in %s", (unsigned long long)check_ticks, at);
+	symbol_format(at, sizeof(at), interrupted_pc());
+	snprintf(text, sizeof(text), "still running after %llu ticks; stopped in %s", (unsigned long long)check_ticks, at);
 	leave("time", at, text);
 }
 
@@ -166,7 +166,7 @@ copy_off(void)
 	trial_end();
 	if (t->t_nlocks == f->cf_nlocks && t->t_preempt == f->cf_copy_preempt)
 		return;
-	snprintf(text, sizeof (text), "returned with %d more mutexes held, preemption disabled %d more times",
+	snprintf(text, sizeof(text), "returned with %d more mutexes held, preemption disabled %d more times",
 	    t->t_nlocks - f->cf_nlocks, t->t_preempt - f->cf_copy_preempt);
 	leave("wrong", "-", text);
 }
@@ -178,9 +178,9 @@ check_wrong(const char *file, int line, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof (text), fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	snprintf(at, sizeof (at), "%s:%d", file, line);
+	snprintf(at, sizeof(at), "%s:%d", file, line);
 	if (curthread->t_check == NULL)
 		panic("check_wrong outside of a check: %s", text);
 	leave("wrong", at, text);
@@ -190,8 +190,7 @@ void
 check_equal(uint64_t have, uint64_t want, const char *what, const char *file, int line)
 {
 	if (have != want)
-		check_wrong(file, line, "%s: have 0x%llx, want 0x%llx", what, (unsigned long long)have,
-		    (unsigned long long)want);
+		check_wrong(file, line, "%s: have 0x%llx, want 0x%llx", what, (unsigned long long)have, (unsigned long long)want);
 }
 
 void
@@ -201,7 +200,7 @@ check_note(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof (text), fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	record("%%check-note name=%s text=%s\n", check_current != NULL ? check_current->cr_check->ck_name : "-", text);
 }

@@ -15,36 +15,36 @@
 
 /** One check. Declared with CHECK() beside its function, collected by the linker into one table. */
 struct check {
-	const char	*ck_name;	/**< word on the command line */
-	const char	*ck_unit;	/**< unit whose copy it exercises; "all": the lab's; NULL: none */
-	void		(*ck_func)(hat_t *hat); /**< what it does; `hat` is a new scratch hat */
-	const char	*ck_needs;	/**< checks that must have passed before this one says anything, blank between; or NULL */
-	uint16_t	ck_lab;
-	uint16_t	ck_points;
-	uint16_t	ck_flags;	/**< CK_* */
-	uint16_t	ck_line;	/**< where it stands, CHECK_PART included: checks of a lab run in this order */
+	const char *ck_name;         /**< word on the command line */
+	const char *ck_unit;         /**< unit whose copy it exercises; "all": the lab's; NULL: none */
+	void (*ck_func)(hat_t *hat); /**< what it does; `hat` is a new scratch hat */
+	const char *ck_needs;        /**< checks that must have passed before this one says anything, blank between; or NULL */
+	uint16_t ck_lab;
+	uint16_t ck_points;
+	uint16_t ck_flags; /**< CK_* */
+	uint16_t ck_line;  /**< where it stands, CHECK_PART included: checks of a lab run in this order */
 };
 
-#define CHECK_NHATS	6
+#define CHECK_NHATS 6
 
-#define CK_BARE		0x1	/**< the scratch hat has a hash and nothing else: no top table, not listed */
-#define CK_BOOT		0x2	/**< what it looks at happened at power-on: runs for the copy that select= chose for its unit, or the reference */
-#define CK_ALONE	0x4	/**< means nothing with its neighbours under test as well: not repeated for all units of a lab together */
+#define CK_BARE 0x1 /**< the scratch hat has a hash and nothing else: no top table, not listed */
+#define CK_BOOT \
+	0x2 /**< what it looks at happened at power-on: runs for the copy that select= chose for its unit, or the reference */
+#define CK_ALONE 0x4 /**< means nothing with its neighbours under test as well: not repeated for all units of a lab together */
 
 /** A lab with several files of checks: which of them this one is, from 0. The second one and those behind it define it first. */
 #ifndef CHECK_PART
-#define CHECK_PART	0
+#	define CHECK_PART 0
 #endif
-#define CHECK_LINES	4096	/**< a file has fewer */
+#define CHECK_LINES 4096 /**< a file has fewer */
 
 /**
  * Declare a check: CHECK(create_race, "create-race", "htable_create", 3, 4, CK_NEEDS, flags) { ... uses `hat` ... }
  */
-#define CHECK(ident, name, unit, lab, points, needs, flags)					\
-	static void check_##ident(hat_t *hat);							\
-	static const struct check check_entry_##ident						\
-	    __attribute__((used, section("checks"), aligned(sizeof (void *)))) =		\
-	    { name, unit, check_##ident, needs, lab, points, flags, CHECK_PART * CHECK_LINES + __LINE__ };	\
+#define CHECK(ident, name, unit, lab, points, needs, flags) \
+	static void check_##ident(hat_t *hat); \
+	static const struct check check_entry_##ident __attribute__((used, section("checks"), aligned(sizeof(void *)))) = { name, \
+		unit, check_##ident, needs, lab, points, flags, CHECK_PART * CHECK_LINES + __LINE__ }; \
 	static void check_##ident(hat_t *hat)
 
 /**
@@ -56,10 +56,9 @@ void copy_on(hat_t *hat);
 /** From here on the reference again. */
 void copy_off(void);
 /** End the check as wrong unless cond; the text gives the values. */
-#define check_true(cond, ...)	((cond) ? (void)0 : check_wrong(__FILE__, __LINE__, __VA_ARGS__))
+#define check_true(cond, ...) ((cond) ? (void)0 : check_wrong(__FILE__, __LINE__, __VA_ARGS__))
 /** End the check as wrong unless both are equal; the text says what they are. */
-#define check_eq(have, want, what)								\
-	check_equal((uint64_t)(have), (uint64_t)(want), what, __FILE__, __LINE__)
+#define check_eq(have, want, what) check_equal((uint64_t)(have), (uint64_t)(want), what, __FILE__, __LINE__)
 /** The record `%check-note`. */
 void check_note(const char *fmt, ...) PRINTFLIKE(1, 2);
 /** A number below n, the same for the same seed and check. */

@@ -28,12 +28,12 @@
 
 extern const struct check __start_checks[], __stop_checks[];
 
-#define CHECK_MAX	1024
-#define RUNS_MAX	8	/* threads that never come back keep theirs */
+#define CHECK_MAX 1024
+#define RUNS_MAX  8 /* threads that never come back keep theirs */
 
 static char checks_wanted[256] FRAMEWORK;
 static char copy_wanted[32] FRAMEWORK = "mine";
-static char results_word[400] FRAMEWORK;	/* the command line has room for no more */
+static char results_word[400] FRAMEWORK; /* the command line has room for no more */
 static uint64_t together_wanted FRAMEWORK;
 static uint64_t seeds_wanted FRAMEWORK = 1;
 TUNABLE_STRING(checks_wanted, "checks", "NAME[,NAME...], labN or all: run these checks");
@@ -51,10 +51,10 @@ static uint_t nok, nwrong, ntodo;
 
 static struct {
 	/* With this copy, by place in the table: 1 + what evidence_end() gets; 0: has not run. */
-	uint8_t		results[CHECK_MAX];
+	uint8_t results[CHECK_MAX];
 	struct check_run runs[RUNS_MAX];
-	uint_t		nruns;			/* given away for ever */
-	bool		together;		/* all units at once, now */
+	uint_t nruns;  /* given away for ever */
+	bool together; /* all units at once, now */
 } framework FRAMEWORK;
 
 static const char *const result_names[] = { NULL, "ok", "wrong", "todo" };
@@ -104,7 +104,7 @@ word_wants(const char *word, size_t n, const struct check *c)
 {
 	char lab[8];
 
-	snprintf(lab, sizeof (lab), "lab%u", c->ck_lab);
+	snprintf(lab, sizeof(lab), "lab%u", c->ck_lab);
 	return (is_word(word, n, "all") || is_word(word, n, lab) || is_word(word, n, c->ck_name) ||
 	    ((c->ck_flags & CK_BOOT) && is_word(word, n, "boot")));
 }
@@ -190,7 +190,7 @@ scratch_free(struct check_run *r)
 {
 	hat_t *hat = r->cr_hat;
 
-	atomic_inc_32(&htable_dont_cache);	/* no other address space gets tables that a copy may still think it has */
+	atomic_inc_32(&htable_dont_cache); /* no other address space gets tables that a copy may still think it has */
 	if (r->cr_check->ck_flags & CK_BARE) {
 		hat->hat_flags |= HAT_FREEING;
 		htable_purge_hat(hat);
@@ -234,8 +234,8 @@ static void
 set_result(struct check_run *r, const char *result, const char *at, const char *text)
 {
 	r->cr_result = result;
-	strlcpy(r->cr_at, at, sizeof (r->cr_at));
-	strlcpy(r->cr_text, text, sizeof (r->cr_text));
+	strlcpy(r->cr_at, at, sizeof(r->cr_at));
+	strlcpy(r->cr_text, text, sizeof(r->cr_text));
 }
 
 /* Why a frame was returned to, as a result. */
@@ -251,7 +251,7 @@ frame_result(struct check_run *r, const struct check_frame *f)
 	} else if (strcmp(f->cf_kind, "wrong") == 0 || strcmp(f->cf_kind, "time") == 0) {
 		set_result(r, "wrong", f->cf_at, f->cf_text);
 	} else {
-		snprintf(text, sizeof (text), "%s: %s", f->cf_kind, f->cf_text);
+		snprintf(text, sizeof(text), "%s: %s", f->cf_kind, f->cf_text);
 		set_result(r, "wrong", f->cf_at, text);
 	}
 }
@@ -262,10 +262,10 @@ judge(struct check_run *r, hat_t *only, const char *when)
 	char text[96];
 	uint_t n;
 
-	kmem_reap_settle();	/* it may be returning tables just now */
+	kmem_reap_settle(); /* it may be returning tables just now */
 	n = only != NULL ? check_invariants_hat(only) : check_invariants();
 	if (n > 0) {
-		snprintf(text, sizeof (text), "%s: %u broken invariants, see above", when, n);
+		snprintf(text, sizeof(text), "%s: %u broken invariants, see above", when, n);
 		set_result(r, "wrong", "-", text);
 	}
 }
@@ -356,7 +356,7 @@ lock_name(char *text, size_t size, const kmutex_t *m, const hat_t *hat)
 			snprintf(text, size, "table lock %u of the address space", i);
 			return;
 		}
-	symbol_format(at, sizeof (at), (uintptr_t)m);
+	symbol_format(at, sizeof(at), (uintptr_t)m);
 	snprintf(text, size, "%s", at);
 }
 
@@ -372,15 +372,15 @@ say_asleep(const kthread_t *t, struct check_run *r)
 
 		if (owner == t || owner == NULL)
 			continue;
-		lock_name(name, sizeof (name), t->t_locks[i], r->cr_hat);
-		snprintf(text, sizeof (text), "deadlock: waits for %s, which thread %s holds", name, owner->t_name);
+		lock_name(name, sizeof(name), t->t_locks[i], r->cr_hat);
+		snprintf(text, sizeof(text), "deadlock: waits for %s, which thread %s holds", name, owner->t_name);
 	}
 	for (int i = 0; i < t->t_nlocks; i++) {
 		if (t->t_locks[i]->m_owner != t)
 			continue;
 		n = strlen(text);
-		lock_name(name, sizeof (name), t->t_locks[i], r->cr_hat);
-		snprintf(text + n, sizeof (text) - n, "; holds %s", name);
+		lock_name(name, sizeof(name), t->t_locks[i], r->cr_hat);
+		snprintf(text + n, sizeof(text) - n, "; holds %s", name);
 	}
 	set_result(r, "wrong", "-", text);
 }
@@ -392,7 +392,7 @@ unsound(const struct check_run *r, const char *why)
 {
 	print_result(r);
 	printf("hatlab: the kernel itself is no longer sound: %s\n", why);
-	evidence_end(r->cr_check, 1);	/* wrong */
+	evidence_end(r->cr_check, 1); /* wrong */
 	run_done("fail");
 }
 
@@ -406,7 +406,7 @@ wait_for(kthread_t *t, struct check_run *r)
 		if (lbolt < soon)
 			thread_yield();
 		else
-			thread_delay(1);	/* a long one gets this CPU too */
+			thread_delay(1); /* a long one gets this CPU too */
 	}
 	if (r->cr_done) {
 		thread_join(t);
@@ -428,8 +428,8 @@ give_up_hat(struct check_run *r)
 	scratch_abandon(r->cr_hat);
 	for (uint_t i = 0; i < CHECK_NHATS && r->cr_more[i] != NULL; i++)
 		scratch_abandon(r->cr_more[i]);
-	htable_dont_cache = 0;		/* a purge that did not come to its end has left it raised */
-	use_boot_reserve = 0;		/* so may a check that was cut short */
+	htable_dont_cache = 0; /* a purge that did not come to its end has left it raised */
+	use_boot_reserve = 0;  /* so may a check that was cut short */
 	if (!invariants_abandon())
 		unsound(r, "the counts of tables are lower than the tables that exist");
 	if (judge_each && check_invariants() > 0)
@@ -467,7 +467,7 @@ run_one(const struct check *c, const char *copy)
 	kthread_t *t;
 
 	watchdog_restart();
-	memset(r, 0, sizeof (*r));
+	memset(r, 0, sizeof(*r));
 	r->cr_check = c;
 	r->cr_copy = copy;
 	r->cr_units = framework.together ? "all" : c->ck_unit != NULL ? c->ck_unit : "-";
@@ -523,7 +523,7 @@ skip(const struct check *c, const char *copy, const struct check *need)
 	struct check_run r = { .cr_check = c, .cr_copy = copy };
 	char text[96];
 
-	snprintf(text, sizeof (text), "not run: %s must pass first", need->ck_name);
+	snprintf(text, sizeof(text), "not run: %s must pass first", need->ck_name);
 	set_result(&r, result_of(need), "-", text);
 	keep_result(c, r.cr_result);
 	print_begin(&r);
@@ -574,7 +574,7 @@ run_with(const char *wanted, bool only_units_with_it)
 {
 	const char *copy;
 
-	for (const struct check *c = NULL; (c = next_in_order(c)) != NULL; )
+	for (const struct check *c = NULL; (c = next_in_order(c)) != NULL;)
 		if (is_wanted(c) && result_of(c) == NULL && (copy = copy_for(c, wanted, only_units_with_it)) != NULL)
 			run_or_skip(c, copy);
 }
@@ -596,7 +596,7 @@ run_more_seeds(void)
 	for (uint64_t i = 1; i < seeds_wanted; i++) {
 		check_seed++;
 		for (uint_t k = 0; k < CHECK_MAX; k++)
-			if (framework.results[k] == 1)	/* ok */
+			if (framework.results[k] == 1) /* ok */
 				framework.results[k] = 0;
 		run_with(copy_wanted, false);
 	}
@@ -617,9 +617,9 @@ run_together(const char *wanted)
 {
 	const char *copy;
 
-	memset(framework.results, 0, sizeof (framework.results));
+	memset(framework.results, 0, sizeof(framework.results));
 	framework.together = true;
-	for (const struct check *c = NULL; (c = next_in_order(c)) != NULL && all_ok(); )
+	for (const struct check *c = NULL; (c = next_in_order(c)) != NULL && all_ok();)
 		if (is_wanted(c) && (copy = copy_for(c, wanted, true)) != NULL)
 			run_or_skip(c, copy);
 }
@@ -641,7 +641,7 @@ run_checks(void)
 	} else {
 		run_with("ref", false);
 		for (uint_t i = 0; (name = trial_copy_name(i)) != NULL; i++) {
-			memset(framework.results, 0, sizeof (framework.results));
+			memset(framework.results, 0, sizeof(framework.results));
 			run_with(name, true);
 		}
 	}

@@ -12,7 +12,7 @@
 #include <check/check.h>
 
 /** The framework's data: in one piece, between framework_start and framework_end. Nobody changes it while a copy is in use. */
-#define FRAMEWORK	__attribute__((section(".data.framework")))
+#define FRAMEWORK __attribute__((section(".data.framework")))
 
 /** On the check's own thread, before its body. @param pass 0: each unit alone, 1: all of the lab together */
 void evidence_begin(const struct check *c, ulong_t pass);

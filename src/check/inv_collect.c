@@ -11,7 +11,7 @@
 #include <sys/xcall.h>
 #include <memmap.h>
 
-#define INV_MAXBUCKETS	65536u
+#define INV_MAXBUCKETS 65536u
 
 struct inv_view inv;
 
@@ -28,7 +28,7 @@ read_object(const void *addr, void *copy, size_t size)
 {
 	uintptr_t a = (uintptr_t)addr;
 
-	return (a >= OBJECTS_BASE && (a & (sizeof (void *) - 1)) == 0 && peek(addr, copy, size));
+	return (a >= OBJECTS_BASE && (a & (sizeof(void *) - 1)) == 0 && peek(addr, copy, size));
 }
 
 static bool
@@ -50,8 +50,8 @@ add_table(inv_hat_t *h, htable_t *addr, uint_t bucket, bool cached)
 
 	if (inv.ntables >= inv.maxtables)
 		return (NULL);
-	memset(t, 0, sizeof (*t));
-	if (!read_object(addr, &t->it_ht, sizeof (t->it_ht)) || !add_word((uintptr_t)addr))
+	memset(t, 0, sizeof(*t));
+	if (!read_object(addr, &t->it_ht, sizeof(t->it_ht)) || !add_word((uintptr_t)addr))
 		return (NULL);
 	t->it_addr = addr;
 	t->it_hat = h;
@@ -108,7 +108,7 @@ collect_tables(inv_hat_t *h)
 
 		if (b / HAT_NLOCKS > hc->hc_mask)
 			continue;
-		if (!read_object(&hc->hc_head[b / HAT_NLOCKS], &head, sizeof (head))) {
+		if (!read_object(&hc->hc_head[b / HAT_NLOCKS], &head, sizeof(head))) {
 			inv_fault("S1", h, hc->hc_mask + 1, b / HAT_NLOCKS, "chains of the array that can be read");
 			return;
 		}
@@ -125,7 +125,7 @@ collect_reserve(void)
 	htable_t *p = htable_reserve_pool, copy;
 
 	for (inv.nreserve = 0; p != NULL; inv.nreserve++) {
-		if (!read_object(p, &copy, sizeof (copy)) || !add_word((uintptr_t)p)) {
+		if (!read_object(p, &copy, sizeof(copy)) || !add_word((uintptr_t)p)) {
 			inv_fault("F6", NULL, 0, (uintptr_t)p, "the reserve leads to something that is no table, or has no end");
 			return;
 		}
@@ -146,8 +146,8 @@ add_hat(hat_t *addr)
 
 	if (inv.nhats >= INV_MAXHATS)
 		return (NULL);
-	memset(h, 0, sizeof (*h));
-	if (!read_object(addr, &h->ih_hat, sizeof (h->ih_hat)))
+	memset(h, 0, sizeof(*h));
+	if (!read_object(addr, &h->ih_hat, sizeof(h->ih_hat)))
 		return (NULL);
 	h->ih_addr = addr;
 	h->ih_kernel = addr == kas_hat;
@@ -197,7 +197,8 @@ collect_hats(void)
 static void
 relate(void)
 {
-	inv_for_linked(t) {
+	inv_for_linked(t)
+	{
 		inv_table_t *p = t->it_ht.ht_parent == NULL ? NULL : inv_by_addr(t->it_ht.ht_parent);
 		inv_table_t *s = t->it_ht.ht_shares == NULL ? NULL : inv_by_addr(t->it_ht.ht_shares);
 
@@ -230,7 +231,7 @@ inv_collect(void)
 	inv_index();
 	relate();
 	inv_find_vlp();
-	memset(inv.cr3, 0, sizeof (inv.cr3));
+	memset(inv.cr3, 0, sizeof(inv.cr3));
 	if (ncpus > 1)
 		xc_call(~(cpuset_t)0, note_cr3, 0, 0);
 	else
@@ -342,7 +343,7 @@ read_raw(const inv_table_t *t, uint_t first, uint_t n, void *to)
 	paddr_t pa = pfn_to_pa(t->it_ht.ht_pfn) + first * mmu.pte_size;
 
 	if (t->it_ht.ht_flags & HTABLE_VLP)
-		return (peek(&t->it_hat->ih_addr->hat_vlp_ptes[first], to, n * sizeof (x86pte_t)));
+		return (peek(&t->it_hat->ih_addr->hat_vlp_ptes[first], to, n * sizeof(x86pte_t)));
 	return (t->it_ht.ht_pfn != PFN_INVALID && peek_phys(pa, to, n * mmu.pte_size));
 }
 
@@ -352,7 +353,7 @@ widen(x86pte_t *entries, uint_t n)
 {
 	const x86pte32_t *narrow = (const x86pte32_t *)entries;
 
-	if (mmu.pte_size == sizeof (x86pte32_t))
+	if (mmu.pte_size == sizeof(x86pte32_t))
 		while (n-- > 0)
 			entries[n] = narrow[n];
 }
@@ -370,7 +371,7 @@ inv_read(const inv_table_t *t, uint_t i, x86pte_t *e)
 static bool
 is_zero(const ulong_t *p, size_t bytes)
 {
-	const ulong_t *end = p + bytes / sizeof (*p);
+	const ulong_t *end = p + bytes / sizeof(*p);
 
 	for (; p + 8 <= end; p += 8)
 		if ((p[0] | p[1] | p[2] | p[3] | p[4] | p[5] | p[6] | p[7]) != 0)

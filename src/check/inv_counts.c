@@ -6,7 +6,7 @@
 #include <check/invariants.h>
 #include <check/inv_impl.h>
 
-#define INV_FAR	(1 << 24)	/**< "far from overflow": more holds or entries than there can be */
+#define INV_FAR (1 << 24) /**< "far from overflow": more holds or entries than there can be */
 
 static bool
 shared(const inv_table_t *t)
@@ -110,9 +110,8 @@ inv_N10(inv_hat_t *h)
 {
 	uint64_t pages = 0;
 
-	inv_for_linked(t)
-		if (t->it_hat == h && shared(t))
-			pages += (uint64_t)t->it_ht.ht_valid_cnt << (LEVEL_SHIFT(t->it_ht.ht_level & 3) - PAGESHIFT);
+	inv_for_linked(t) if (t->it_hat == h && shared(t)) pages += (uint64_t)t->it_ht.ht_valid_cnt
+	    << (LEVEL_SHIFT(t->it_ht.ht_level & 3) - PAGESHIFT);
 	if (!h->ih_kernel && h->ih_hat.hat_ism_pgcnt != pages)
 		inv_report(h, NULL, pages, h->ih_hat.hat_ism_pgcnt, "hat_ism_pgcnt");
 }
@@ -129,9 +128,7 @@ frames_found(void)
 {
 	long n = 0;
 
-	inv_for_tables(t)
-		if (!(t->it_ht.ht_flags & (HTABLE_VLP | HTABLE_SHARED_PFN)))
-			n++;
+	inv_for_tables(t) if (!(t->it_ht.ht_flags & (HTABLE_VLP | HTABLE_SHARED_PFN))) n++;
 	return (n);
 }
 
@@ -160,7 +157,8 @@ inv_N14(void)
 	long want = objects_found() + inv.lost_objects, have = kmem_cache_inuse(htable_cache);
 
 	if (have != want)
-		inv_report(NULL, NULL, want, have, "objects taken from the cache are not those that are linked, cached or reserved");
+		inv_report(
+		    NULL, NULL, want, have, "objects taken from the cache are not those that are linked, cached or reserved");
 }
 
 static long
@@ -174,8 +172,7 @@ shared_found(void)
 {
 	long n = 0;
 
-	inv_for_linked(t)
-		n += shared(t);
+	inv_for_linked(t) n += shared(t);
 	return (n);
 }
 

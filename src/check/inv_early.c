@@ -10,13 +10,13 @@
 #include <check/peek_phys.h>
 #include <check/walk.h>
 
-#define EARLY_MAX	4
+#define EARLY_MAX 4
 
 /** What was wrong then is reported whenever everything is judged. */
 static struct {
-	const char	*when;
-	level_t		level;
-	ulong_t		want, have;
+	const char *when;
+	level_t level;
+	ulong_t want, have;
 } early[EARLY_MAX];
 static uint_t nearly;
 

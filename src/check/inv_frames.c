@@ -34,9 +34,7 @@ void
 inv_F2(void)
 {
 	inv.nwords = 0;
-	inv_for_tables(t)
-		if (owns_frame(t))
-			inv.words[inv.nwords++] = t->it_ht.ht_pfn;
+	inv_for_tables(t) if (owns_frame(t)) inv.words[inv.nwords++] = t->it_ht.ht_pfn;
 	for (uint_t c = 0; c < inv.nvlp && inv.nwords + 2 <= inv.maxwords; c++) {
 		inv.words[inv.nwords++] = inv.vlp[c].low;
 		inv.words[inv.nwords++] = inv.vlp[c].top;
@@ -50,11 +48,12 @@ inv_F2(void)
 void
 inv_F3(void)
 {
-	inv_for_tables(t) {
+	inv_for_tables(t)
+	{
 		page_t *pp = owns_frame(t) ? page_numtopp_nolock(t->it_ht.ht_pfn) : NULL;
 
 		if (pp == NULL)
-			continue;	/* F1 has told */
+			continue; /* F1 has told */
 		if (pp->p_state != PAGE_TABLE)
 			inv_report(NULL, t, PAGE_TABLE, pp->p_state, "the frame is free, or not known as a table's");
 		if (!PAGE_SHARED(pp))
@@ -84,7 +83,8 @@ void
 inv_F5(void)
 {
 	inv_report_faults("F5");
-	inv_for_tables(t) {
+	inv_for_tables(t)
+	{
 		inv_table_t whole = *t;
 
 		if (!t->it_cached)
@@ -128,7 +128,7 @@ allowed_bits(const inv_table_t *t, x86pte_t e)
 			return (mmu.ptp_bits[l] | PT_WRITETHRU | PT_NOCACHE | PT_SOFTWARE | frame_bits(PAGESIZE));
 		return (small | PT_MOD | PT_GLOBAL | frame_bits(PAGESIZE));
 	}
-	small |= PT_MOD | PT_GLOBAL | mmu.pt_nx | PT_PAT_4K;	/* PS above level 0 is the same bit */
+	small |= PT_MOD | PT_GLOBAL | mmu.pt_nx | PT_PAT_4K; /* PS above level 0 is the same bit */
 	return (small | frame_bits(LEVEL_SIZE(l)) | (l > 0 ? PT_PAT_LARGE : 0));
 }
 
@@ -164,7 +164,8 @@ inv_E3(inv_table_t *t, uint_t i, x86pte_t e)
 	if (t->it_hat->ih_kernel || !inv_leaf(t, e) || (e & PT_SOFTWARE) < PT_NOSYNC)
 		return;
 	if ((e & (PT_REF | PT_MOD)) != (PT_REF | PT_MOD))
-		inv_report(NULL, t, PT_REF | PT_MOD, e & (PT_REF | PT_MOD), "slot %u: accessed and dirty were not set beforehand", i);
+		inv_report(
+		    NULL, t, PT_REF | PT_MOD, e & (PT_REF | PT_MOD), "slot %u: accessed and dirty were not set beforehand", i);
 }
 
 /* ------------------------------------------------------------------ CPUs */
@@ -239,7 +240,7 @@ judge_vlp_top(const inv_hat_t *h, uint_t c)
 
 	for (uint_t i = 0; ktop != NULL && i < inv_nentries(ktop); i++) {
 		if (i > 0 && !inv_read(ktop, i, &want))
-			return;		/* L5 and others tell */
+			return; /* L5 and others tell */
 		if (!peek_phys(hci->hci_vlp_cr3 + i * mmu.pte_size, &have, mmu.pte_size) || have != want)
 			inv_report(h, NULL, want, have, "the top table of CPU %u has another entry %u", c, i);
 	}
@@ -258,7 +259,7 @@ inv_P3(void)
 
 		if (h == NULL || !(h->ih_hat.hat_flags & HAT_VLP) || !online(c))
 			continue;
-		if (!peek(cpu[c]->cpu_hat_info->hci_vlp_slots, have, sizeof (have))) {
+		if (!peek(cpu[c]->cpu_hat_info->hci_vlp_slots, have, sizeof(have))) {
 			inv_report(h, NULL, 1, 0, "CPU %u has no place for the entries of a VLP hat", c);
 			continue;
 		}

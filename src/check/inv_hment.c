@@ -10,8 +10,8 @@
 #include <hat/hment.h>
 #include <sys/peek.h>
 
-#define MAX_TRACED	1024u
-#define MAX_RECORDS	(1u << 16)	/**< of one page; a longer list comes back to itself */
+#define MAX_TRACED  1024u
+#define MAX_RECORDS (1u << 16) /**< of one page; a longer list comes back to itself */
 
 /** Pages whose lists were broken when a hat was given up are its loss (invariants_abandon()). */
 static bool
@@ -34,7 +34,7 @@ for_list(const page_t *pp, record_fn *fn)
 	uint_t n = 0;
 
 	for (; p != NULL && wrong == NULL; prev = p, p = hm.hm_next) {
-		if (++n > MAX_RECORDS || !peek(p, &hm, sizeof (hm)))
+		if (++n > MAX_RECORDS || !peek(p, &hm, sizeof(hm)))
 			return ("the list has no end, or leads to something that is no record");
 		if (hm.hm_prev != prev)
 			return ("the list's links do not agree");
@@ -80,9 +80,9 @@ is_hashed(const page_t *pp, const hment_t *hm)
 	hment_t copy;
 
 	(void)pp;
-	if (peek(hm->hm_htable, &ht, sizeof (ht)) && ht.ht_pfn != hm->hm_pfn)
+	if (peek(hm->hm_htable, &ht, sizeof(ht)) && ht.ht_pfn != hm->hm_pfn)
 		return ("a record is hashed by a frame that is not its table's");
-	for (uint_t n = 0; p != NULL && n < MAX_RECORDS && peek(p, &copy, sizeof (copy)); n++, p = copy.hm_hashnext)
+	for (uint_t n = 0; p != NULL && n < MAX_RECORDS && peek(p, &copy, sizeof(copy)); n++, p = copy.hm_hashnext)
 		if (copy.hm_pfn == hm->hm_pfn && copy.hm_entry == hm->hm_entry && copy.hm_htable == hm->hm_htable)
 			return (NULL);
 	return ("a record is not in the hash");
@@ -122,7 +122,7 @@ judge_page(const char *(*fn)(const page_t *), const page_t *pp)
 
 /* Of all pages few are mapped, or look as if they were; there is nothing to say about the others. */
 static page_t *traced[MAX_TRACED];
-static uint_t ntraced;			/* MAX_TRACED: there may be more */
+static uint_t ntraced; /* MAX_TRACED: there may be more */
 
 static void
 find_traced(void)
@@ -188,7 +188,7 @@ is_recorded_leaf(const inv_table_t *t, x86pte_t e)
 	return (!(t->it_ht.ht_flags & HTABLE_SHARED_PFN) && is_possible_leaf(t, e) && (e & PT_SOFTWARE) < PT_NOCONSIST);
 }
 
-static const inv_table_t *wanted_table;	/* what count_wanted() counts */
+static const inv_table_t *wanted_table; /* what count_wanted() counts */
 static uint_t wanted_entry, found;
 
 static const char *

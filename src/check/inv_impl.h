@@ -12,82 +12,81 @@
 
 #include <hat/htable_impl.h>
 
-#define INV_MAXHATS	64
-#define INV_MAXFAULTS	8
-#define INV_MAXENTRIES	1024
+#define INV_MAXHATS    64
+#define INV_MAXFAULTS  8
+#define INV_MAXENTRIES 1024
 
 struct inv_hat;
 
 /** A table found on a chain or a cached stack. */
 typedef struct inv_table {
-	htable_t	it_ht;		/**< copy of it */
-	htable_t	*it_addr;	/**< where it really is */
-	struct inv_hat	*it_hat;	/**< on whose chain or stack it was found */
+	htable_t it_ht;                                 /**< copy of it */
+	htable_t *it_addr;                              /**< where it really is */
+	struct inv_hat *it_hat;                         /**< on whose chain or stack it was found */
 	struct inv_table *it_same_addr, *it_same_place; /**< inv_index.c's chains */
-	struct inv_table *it_parent;	/**< the linked table of the same hat that ht_parent names, or NULL */
-	uint_t		it_bucket;
-	bool		it_cached;
-	bool		it_readable;	/**< its entries are memory */
-	uint_t		it_children;	/**< linked tables that name it as parent */
-	uint_t		it_sharers;	/**< linked tables that name it as source */
-	uint_t		it_valid;	/**< valid entries, copied and private slots left out */
-	uint_t		it_links;	/**< those of them that are no leaves */
+	struct inv_table *it_parent;                    /**< the linked table of the same hat that ht_parent names, or NULL */
+	uint_t it_bucket;
+	bool it_cached;
+	bool it_readable;   /**< its entries are memory */
+	uint_t it_children; /**< linked tables that name it as parent */
+	uint_t it_sharers;  /**< linked tables that name it as source */
+	uint_t it_valid;    /**< valid entries, copied and private slots left out */
+	uint_t it_links;    /**< those of them that are no leaves */
 } inv_table_t;
 
 typedef struct inv_hat {
-	hat_t		ih_hat;		/**< copy of it */
-	uint32_t	ih_chained[HAT_NLOCKS];	/**< tables found behind each lock */
-	hat_t		*ih_addr;
-	bool		ih_kernel;
-	ulong_t		ih_leaves[MAX_PAGE_LEVEL + 1];	/**< in tables that are not shared */
-	uint64_t	ih_shared;	/**< 4 KiB pages seen through shared tables */
+	hat_t ih_hat;                    /**< copy of it */
+	uint32_t ih_chained[HAT_NLOCKS]; /**< tables found behind each lock */
+	hat_t *ih_addr;
+	bool ih_kernel;
+	ulong_t ih_leaves[MAX_PAGE_LEVEL + 1]; /**< in tables that are not shared */
+	uint64_t ih_shared;                    /**< 4 KiB pages seen through shared tables */
 } inv_hat_t;
 
 /** Something that was already wrong while collecting; the invariant with this id reports it. */
 typedef struct inv_fault {
-	const char	*if_id;
-	const char	*if_text;
-	inv_hat_t	*if_hat;
-	uint64_t	if_want, if_have;
+	const char *if_id;
+	const char *if_text;
+	inv_hat_t *if_hat;
+	uint64_t if_want, if_have;
 } inv_fault_t;
 
 /** The snapshot. */
 struct inv_view {
-	inv_hat_t	*hats;		/**< hats[0] is the kernel's */
-	uint_t		nhats;
-	inv_table_t	*tables;
-	uint_t		ntables, maxtables;
-	uintptr_t	*words;		/**< room to sort addresses or frames: as many as objects */
-	uint_t		nwords, maxwords;
-	uint_t		nreserve;	/**< objects found on the reserve stack */
-	inv_fault_t	faults[INV_MAXFAULTS];
-	uint_t		nfaults;
+	inv_hat_t *hats; /**< hats[0] is the kernel's */
+	uint_t nhats;
+	inv_table_t *tables;
+	uint_t ntables, maxtables;
+	uintptr_t *words; /**< room to sort addresses or frames: as many as objects */
+	uint_t nwords, maxwords;
+	uint_t nreserve; /**< objects found on the reserve stack */
+	inv_fault_t faults[INV_MAXFAULTS];
+	uint_t nfaults;
 	struct {
-		uintptr_t slots;	/**< address of the four entries */
-		pfn_t	low, top;	/**< frame of their table, and of the one above */
-	}		vlp[NCPU];	/**< of CPUs that have such tables */
-	uint_t		nvlp;
-	paddr_t		cr3[NCPU];	/**< of each CPU */
+		uintptr_t slots; /**< address of the four entries */
+		pfn_t low, top;  /**< frame of their table, and of the one above */
+	} vlp[NCPU];             /**< of CPUs that have such tables */
+	uint_t nvlp;
+	paddr_t cr3[NCPU]; /**< of each CPU */
 	const struct invariant *judging;
-	uint_t		violations;
-	long		lost_frames, lost_objects, lost_shared;	/**< gone with hats that were given up */
+	uint_t violations;
+	long lost_frames, lost_objects, lost_shared; /**< gone with hats that were given up */
 };
 extern struct inv_view inv;
 
 /** One invariant: exactly one of the functions is set, which says how often it is asked. */
 struct invariant {
-	const char	*id;
-	const char	*sentence;
-	void		(*all)(void);			/**< once */
-	void		(*hat)(inv_hat_t *h);		/**< for each hat */
-	void		(*table)(inv_table_t *t);	/**< for each linked table */
-	void		(*entry)(inv_table_t *t, uint_t i, x86pte_t e); /**< for each entry that is not 0, copied or private */
+	const char *id;
+	const char *sentence;
+	void (*all)(void);                                   /**< once */
+	void (*hat)(inv_hat_t *h);                           /**< for each hat */
+	void (*table)(inv_table_t *t);                       /**< for each linked table */
+	void (*entry)(inv_table_t *t, uint_t i, x86pte_t e); /**< for each entry that is not 0, copied or private */
 };
 extern const struct invariant invariants[];
 
 /** Say that the invariant being judged does not hold. @param t,h  where, or NULL */
-void inv_report(const inv_hat_t *h, const inv_table_t *t, uint64_t want, uint64_t have, const char *fmt, ...)
-    PRINTFLIKE(5, 6);
+void inv_report(const inv_hat_t *h, const inv_table_t *t, uint64_t want, uint64_t have, const char *fmt, ...) PRINTFLIKE(5, 6);
 /** Report what collecting found for this id. */
 void inv_report_faults(const char *id);
 
@@ -106,16 +105,16 @@ void inv_fault(const char *id, inv_hat_t *h, uint64_t want, uint64_t have, const
 bool inv_is_top(const inv_table_t *t);
 uint_t inv_nentries(const inv_table_t *t);
 uintptr_t inv_va(const inv_table_t *t, uint_t i);
-uintptr_t inv_last(const inv_table_t *t);		/**< last address that it covers */
-bool inv_copied(const inv_table_t *t, uint_t i);	/**< "copied slot" of spec 10 */
-bool inv_may_copy(const inv_table_t *t);		/**< is its level one that has copied slots? */
-bool inv_private(const inv_table_t *t, uint_t i);	/**< "private slot" of spec 10 */
-uint_t inv_counted(const inv_table_t *t);		/**< private slots of it that count as valid */
-bool inv_range_table(const inv_table_t *t);		/**< of a user hat, made for a kernel range below the top? */
+uintptr_t inv_last(const inv_table_t *t);         /**< last address that it covers */
+bool inv_copied(const inv_table_t *t, uint_t i);  /**< "copied slot" of spec 10 */
+bool inv_may_copy(const inv_table_t *t);          /**< is its level one that has copied slots? */
+bool inv_private(const inv_table_t *t, uint_t i); /**< "private slot" of spec 10 */
+uint_t inv_counted(const inv_table_t *t);         /**< private slots of it that count as valid */
+bool inv_range_table(const inv_table_t *t);       /**< of a user hat, made for a kernel range below the top? */
 /** The linked table of a hat with this base after another one (NULL: the first), of whatever level; NULL when there is none. */
 inv_table_t *inv_next_at(const inv_hat_t *h, uintptr_t base, const inv_table_t *after);
 inv_table_t *inv_find(const inv_hat_t *h, uintptr_t base, level_t level);
-inv_table_t *inv_by_addr(const htable_t *addr);		/**< linked, in any hat; NULL when there is none */
+inv_table_t *inv_by_addr(const htable_t *addr);             /**< linked, in any hat; NULL when there is none */
 bool inv_read(const inv_table_t *t, uint_t i, x86pte_t *e); /**< one raw entry */
 /** All entries of a table into a buffer of INV_MAXENTRIES; if *zero, all of them are 0 and the buffer says nothing. false: unreadable */
 bool inv_read_into(const inv_table_t *t, x86pte_t *to, bool *zero);
@@ -126,16 +125,16 @@ struct page *inv_page_in_state(const inv_table_t *t, x86pte_t e, int state);
 void inv_find_vlp(void);
 /** @} */
 
-#define inv_for_tables(t)	for (inv_table_t *t = inv.tables; t < inv.tables + inv.ntables; t++)
-#define inv_for_linked(t)	inv_for_tables(t) if (!t->it_cached)
+#define inv_for_tables(t) for (inv_table_t *t = inv.tables; t < inv.tables + inv.ntables; t++)
+#define inv_for_linked(t) inv_for_tables(t) if (!t->it_cached)
 
 /** Sort inv.words. */
 void inv_sort(void);
 
-#define INV_DECLARE_ALL(id)	void inv_##id(void)
-#define INV_DECLARE_HAT(id)	void inv_##id(inv_hat_t *h)
-#define INV_DECLARE_TABLE(id)	void inv_##id(inv_table_t *t)
-#define INV_DECLARE_ENTRY(id)	void inv_##id(inv_table_t *t, uint_t i, x86pte_t e)
+#define INV_DECLARE_ALL(id)   void inv_##id(void)
+#define INV_DECLARE_HAT(id)   void inv_##id(inv_hat_t *h)
+#define INV_DECLARE_TABLE(id) void inv_##id(inv_table_t *t)
+#define INV_DECLARE_ENTRY(id) void inv_##id(inv_table_t *t, uint_t i, x86pte_t e)
 
 INV_DECLARE_HAT(S1);
 INV_DECLARE_ALL(S2);

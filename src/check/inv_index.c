@@ -5,7 +5,7 @@
  */
 #include <check/inv_impl.h>
 
-#define NBUCKETS	256u
+#define NBUCKETS 256u
 
 /* Chains through it_same_addr and it_same_place, in the order of the snapshot: the first of several equal ones is found first. */
 static inv_table_t *by_addr[NBUCKETS], *by_place[NBUCKETS];
@@ -13,14 +13,15 @@ static inv_table_t *by_addr[NBUCKETS], *by_place[NBUCKETS];
 static uint_t
 addr_bucket(const htable_t *addr)
 {
-	return ((uint_t)((uintptr_t)addr / sizeof (htable_t)) % NBUCKETS);
+	return ((uint_t)((uintptr_t)addr / sizeof(htable_t)) % NBUCKETS);
 }
 
 /* By hat and base alone: where a level is wrong the table must still be found. */
 static uint_t
 place_bucket(const inv_hat_t *h, uintptr_t base)
 {
-	return ((uint_t)((base >> mmu.level_shift[1]) + (base >> (mmu.level_shift[1] + 8)) + (uintptr_t)(h - inv.hats) * 37) % NBUCKETS);
+	return ((uint_t)((base >> mmu.level_shift[1]) + (base >> (mmu.level_shift[1] + 8)) + (uintptr_t)(h - inv.hats) * 37) %
+	    NBUCKETS);
 }
 
 void
@@ -28,7 +29,7 @@ inv_index(void)
 {
 	for (uint_t i = 0; i < NBUCKETS; i++)
 		by_addr[i] = by_place[i] = NULL;
-	for (uint_t i = inv.ntables; i-- > 0; ) {
+	for (uint_t i = inv.ntables; i-- > 0;) {
 		inv_table_t *t = &inv.tables[i], **a = &by_addr[addr_bucket(t->it_addr)];
 		inv_table_t **p = &by_place[place_bucket(t->it_hat, t->it_ht.ht_vaddr)];
 

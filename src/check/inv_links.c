@@ -14,7 +14,7 @@ inv_L1(inv_table_t *t)
 
 	if (inv_is_top(t) || p == NULL || p->it_ht.ht_level != t->it_ht.ht_level + 1)
 		return;
-	want = MAKEPTP(t->it_ht.ht_pfn, t->it_ht.ht_level);	/* not before: there is no link to a top table */
+	want = MAKEPTP(t->it_ht.ht_pfn, t->it_ht.ht_level); /* not before: there is no link to a top table */
 	i = (t->it_ht.ht_vaddr >> LEVEL_SHIFT(p->it_ht.ht_level)) & (inv_nentries(p) - 1);
 	if (!inv_read(p, i, &have))
 		inv_report(NULL, t, want, 0, "the parent's slot %u cannot be read", i);
@@ -30,7 +30,7 @@ inv_L2(inv_table_t *t, uint_t i, x86pte_t e)
 
 	if (!PTE_ISVALID(e) || inv_leaf(t, e))
 		return;
-	for (inv_table_t *c = NULL; (c = inv_next_at(t->it_hat, va, c)) != NULL; )
+	for (inv_table_t *c = NULL; (c = inv_next_at(t->it_hat, va, c)) != NULL;)
 		if (c->it_ht.ht_parent == t->it_addr && c->it_ht.ht_pfn == PTE2PFN(e, t->it_ht.ht_level))
 			n++;
 	if (n != 1)
@@ -129,10 +129,8 @@ inv_L7(inv_table_t *t, uint_t i, x86pte_t e)
 
 	if (t->it_ht.ht_level == 0 || !inv_leaf(t, e))
 		return;
-	inv_for_linked(o)
-		if (o->it_hat == t->it_hat && o->it_ht.ht_level < t->it_ht.ht_level && o->it_ht.ht_vaddr >= va &&
-		    o->it_ht.ht_vaddr <= last)
-			inv_report(NULL, o, 0, e, "this table lies under a leaf of level %d", t->it_ht.ht_level);
+	inv_for_linked(o) if (o->it_hat == t->it_hat && o->it_ht.ht_level < t->it_ht.ht_level && o->it_ht.ht_vaddr >= va &&
+	    o->it_ht.ht_vaddr <= last) inv_report(NULL, o, 0, e, "this table lies under a leaf of level %d", t->it_ht.ht_level);
 }
 
 void
@@ -163,7 +161,7 @@ inv_L9(inv_table_t *t)
 	bool first = true;
 
 	if (!inv_is_top(t) && (t->it_ht.ht_vaddr & LEVEL_OFFSET(t->it_ht.ht_level + 1)) != 0)
-		return;		/* S7 has told */
+		return; /* S7 has told */
 	for (inv_table_t *o = inv.tables; first && o < t; o++)
 		first = (o->it_cached || o->it_ht.ht_level != t->it_ht.ht_level);
 	for (uint_t i = 0; first && i < n; i++)

@@ -107,6 +107,6 @@ inv_F4(inv_table_t *t, uint_t i, x86pte_t e)
 	if (pp != NULL)
 		inv_report(NULL, t, PAGE_USER, pp->p_pagenum, "slot %u, entry 0x%llx: maps a page table", i, (unsigned long long)e);
 	else if (maps_vlp(t, i, e))
-		inv_report(NULL, t, PAGE_USER, PTE2PFN(e, 0), "slot %u, entry 0x%llx: maps a CPU's own tables", i,
-		    (unsigned long long)e);
+		inv_report(
+		    NULL, t, PAGE_USER, PTE2PFN(e, 0), "slot %u, entry 0x%llx: maps a CPU's own tables", i, (unsigned long long)e);
 }

@@ -12,7 +12,8 @@ inv_S1(inv_hat_t *h)
 		const struct hat_chains *hc = &h->ih_hat.hat_chains[k];
 
 		if (hc->hc_mask + 1 < HAT_MINCHAINS || (hc->hc_mask & (hc->hc_mask + 1)) != 0)
-			inv_report(h, NULL, HAT_MINCHAINS, (uint64_t)hc->hc_mask + 1, "lock %u: chains are no power of two from 2 up", k);
+			inv_report(
+			    h, NULL, HAT_MINCHAINS, (uint64_t)hc->hc_mask + 1, "lock %u: chains are no power of two from 2 up", k);
 		if (hc->hc_head == NULL)
 			inv_report(h, NULL, 1, 0, "lock %u: no array of chains", k);
 		else if (hc->hc_count != h->ih_chained[k])
@@ -55,7 +56,7 @@ inv_S4(void)
 void
 inv_S5(inv_table_t *t)
 {
-	for (inv_table_t *o = NULL; (o = inv_next_at(t->it_hat, t->it_ht.ht_vaddr, o)) != NULL && o < t; )
+	for (inv_table_t *o = NULL; (o = inv_next_at(t->it_hat, t->it_ht.ht_vaddr, o)) != NULL && o < t;)
 		if (o->it_addr != t->it_addr && o->it_ht.ht_level == t->it_ht.ht_level)
 			inv_report(NULL, t, (uintptr_t)o->it_addr, (uintptr_t)t->it_addr, "two tables for the same place");
 }
@@ -80,7 +81,8 @@ inv_S6_top(inv_hat_t *h)
 {
 	uint_t n = 0;
 
-	inv_for_linked(t) {
+	inv_for_linked(t)
+	{
 		if (t->it_hat != h || !inv_is_top(t))
 			continue;
 		n++;

@@ -10,9 +10,9 @@
 #include <sys/printf.h>
 #include <sys/string.h>
 
-#define INV_SAY	3	/**< of one invariant, so many violations are told; all are counted */
+#define INV_SAY 3 /**< of one invariant, so many violations are told; all are counted */
 
-#define INV_SLACK	64	/**< tables that may appear while the checker's own memory is made */
+#define INV_SLACK 64 /**< tables that may appear while the checker's own memory is made */
 
 const struct invariant invariants[] = {
 	{ "S1", "the number of chains is a power of two, at least 16, and there is an array of them", .hat = inv_S1 },
@@ -49,7 +49,8 @@ const struct invariant invariants[] = {
 	{ "N8", "an empty table is one that is worth keeping", .table = inv_N8 },
 	{ "N9", "hat_pages_mapped counts the leaves of each level", .hat = inv_N9 },
 	{ "N10", "hat_ism_pgcnt counts pages seen through shared tables", .hat = inv_N10 },
-	{ "N11", "N9 holds for the kernel when boot's tables have been adopted, and when boot's mappings have been cleared", .all = inv_N11 },
+	{ "N11", "N9 holds for the kernel when boot's tables have been adopted, and when boot's mappings have been cleared",
+	    .all = inv_N11 },
 	{ "N12", "htable_reserve_cnt is the length of the reserve", .all = inv_N12 },
 	{ "N13", "active_ptables counts the frames of tables", .all = inv_N13 },
 	{ "N14", "each object from the cache is linked, cached or in the reserve", .all = inv_N14 },
@@ -78,7 +79,7 @@ const struct invariant invariants[] = {
 
 /* ------------------------------------------------------------------ telling */
 
-static uint_t said[NELEM(invariants)];	/* times each has been reported */
+static uint_t said[NELEM(invariants)]; /* times each has been reported */
 
 static void
 begin(const struct invariant *i)
@@ -96,10 +97,11 @@ inv_report(const inv_hat_t *h, const inv_table_t *t, uint64_t want, uint64_t hav
 	if (said[inv.judging - invariants]++ >= INV_SAY)
 		return;
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof (text), fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	if (t != NULL)
-		snprintf(table, sizeof (table), "0x%lx/%d/0x%lx", (ulong_t)t->it_addr, t->it_ht.ht_level, (ulong_t)t->it_ht.ht_vaddr);
+		snprintf(
+		    table, sizeof(table), "0x%lx/%d/0x%lx", (ulong_t)t->it_addr, t->it_ht.ht_level, (ulong_t)t->it_ht.ht_vaddr);
 	if (h == NULL && t != NULL)
 		h = t->it_hat;
 	record("%%invariant id=%s hat=0x%lx table=%s want=0x%llx have=0x%llx text=%s\n", inv.judging->id,
@@ -176,7 +178,8 @@ has_exempt(const inv_table_t *t)
 static void
 judge_entries(const hat_t *only)
 {
-	inv_for_linked(t) {
+	inv_for_linked(t)
+	{
 		static x86pte_t entries[INV_MAXENTRIES];
 		uint_t n = inv_nentries(t);
 		bool zero = true, exempt = has_exempt(t);
@@ -203,9 +206,7 @@ judge_hats(const struct invariant *i, const hat_t *only)
 static void
 judge_tables(const struct invariant *i, const hat_t *only)
 {
-	inv_for_linked(t)
-		if ((level_ok(t) || i->table == inv_S6) && (only == NULL || t->it_hat->ih_addr == only))
-			i->table(t);
+	inv_for_linked(t) if ((level_ok(t) || i->table == inv_S6) && (only == NULL || t->it_hat->ih_addr == only)) i->table(t);
 }
 
 static void
@@ -233,16 +234,16 @@ make_room(void)
 	uint_t need = kmem_cache_inuse(htable_cache) + INV_SLACK;
 
 	if (inv.hats == NULL)
-		inv.hats = kmem_alloc(INV_MAXHATS * sizeof (inv_hat_t), KM_SLEEP);
+		inv.hats = kmem_alloc(INV_MAXHATS * sizeof(inv_hat_t), KM_SLEEP);
 	if (need <= inv.maxtables)
 		return;
 	if (inv.maxtables != 0) {
-		kmem_free(inv.tables, inv.maxtables * sizeof (inv_table_t));
-		kmem_free(inv.words, inv.maxwords * sizeof (uintptr_t));
+		kmem_free(inv.tables, inv.maxtables * sizeof(inv_table_t));
+		kmem_free(inv.words, inv.maxwords * sizeof(uintptr_t));
 	}
 	need += INV_SLACK;
-	inv.tables = kmem_alloc(need * sizeof (inv_table_t), KM_SLEEP);
-	inv.words = kmem_alloc(2 * need * sizeof (uintptr_t), KM_SLEEP);
+	inv.tables = kmem_alloc(need * sizeof(inv_table_t), KM_SLEEP);
+	inv.words = kmem_alloc(2 * need * sizeof(uintptr_t), KM_SLEEP);
 	inv.maxtables = need;
 	inv.maxwords = 2 * need;
 }
@@ -262,7 +263,7 @@ judge_all(const hat_t *only)
 		printf("invariants: the kernel's hat at 0x%lx cannot be read\n", (ulong_t)kas_hat);
 		return (1);
 	}
-	memset(said, 0, sizeof (said));
+	memset(said, 0, sizeof(said));
 	find_entry_invariants();
 	judge_entries(only);
 	for (const struct invariant *i = invariants; i < invariants + NELEM(invariants); i++)

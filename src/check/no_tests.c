@@ -12,7 +12,7 @@
 #include <kern/crash.h>
 #include <sys/startup.h>
 
-#define WEAK	__attribute__((weak))
+#define WEAK __attribute__((weak))
 
 WEAK void
 kern_selftest(void)

@@ -16,7 +16,7 @@
 #include <sys/string.h>
 #include <sys/thread.h>
 
-#define GROWS	(PT_REF | PT_MOD)	/* the MMU may set these at any time */
+#define GROWS (PT_REF | PT_MOD) /* the MMU may set these at any time */
 
 struct expected outside_expected[OUTSIDE_MAX] FRAMEWORK;
 uint_t outside_nexpected FRAMEWORK;
@@ -64,8 +64,8 @@ expect_leaf(uintptr_t va, level_t level, x86pte_t entry)
 /* ------------------------------------------------------------------ what is there */
 
 static struct {
-	bool		seen[OUTSIDE_MAX];
-	char		text[128];	/* the first difference, or empty */
+	bool seen[OUTSIDE_MAX];
+	char text[128]; /* the first difference, or empty */
 } look;
 
 static const char *
@@ -89,13 +89,14 @@ see_leaf(const walk_leaf_t *leaf, void *arg)
 
 	(void)arg;
 	if (e == NULL)
-		snprintf(look.text, sizeof (look.text), "0x%llx is mapped by a %s page (entry 0x%llx): nothing must be mapped there",
+		snprintf(look.text, sizeof(look.text), "0x%llx is mapped by a %s page (entry 0x%llx): nothing must be mapped there",
 		    (unsigned long long)leaf->wl_va, size_name(leaf->wl_level), (unsigned long long)leaf->wl_entry);
 	else if (!same_leaf(leaf->wl_entry, e->ex_entry))
-		snprintf(look.text, sizeof (look.text), "the level %d entry for 0x%llx is 0x%llx in memory, want 0x%llx", leaf->wl_level,
-		    (unsigned long long)leaf->wl_va, (unsigned long long)leaf->wl_entry, (unsigned long long)e->ex_entry);
+		snprintf(look.text, sizeof(look.text), "the level %d entry for 0x%llx is 0x%llx in memory, want 0x%llx",
+		    leaf->wl_level, (unsigned long long)leaf->wl_va, (unsigned long long)leaf->wl_entry,
+		    (unsigned long long)e->ex_entry);
 	else if (!leaf->wl_user)
-		snprintf(look.text, sizeof (look.text), "0x%llx: the leaf is right, but a table above it forbids user access",
+		snprintf(look.text, sizeof(look.text), "0x%llx: the leaf is right, but a table above it forbids user access",
 		    (unsigned long long)leaf->wl_va);
 	else
 		look.seen[e - outside_expected] = true;
@@ -112,8 +113,9 @@ see_table(uint64_t va, level_t level, x86pte_t link, void *arg)
 	if (e != NULL)
 		look.seen[e - outside_expected] = true;
 	else if (va + LEVEL_SIZE(level + 1) - 1 < userlimit)
-		snprintf(look.text, sizeof (look.text), "a table of level %d is linked over 0x%llx (link 0x%llx): there must be none", level,
-		    (unsigned long long)va, (unsigned long long)link);
+		snprintf(look.text, sizeof(look.text),
+		    "a table of level %d is linked over 0x%llx (link 0x%llx): there must be none", level, (unsigned long long)va,
+		    (unsigned long long)link);
 	return (look.text[0] == '\0');
 }
 
@@ -126,10 +128,10 @@ see_missing(void)
 		if (look.seen[i])
 			continue;
 		if (e->ex_table)
-			snprintf(look.text, sizeof (look.text), "the hardware finds no table of level %u over 0x%llx", e->ex_level,
+			snprintf(look.text, sizeof(look.text), "the hardware finds no table of level %u over 0x%llx", e->ex_level,
 			    (unsigned long long)e->ex_va);
 		else
-			snprintf(look.text, sizeof (look.text), "the hardware finds no %s page at 0x%llx, want entry 0x%llx",
+			snprintf(look.text, sizeof(look.text), "the hardware finds no %s page at 0x%llx, want entry 0x%llx",
 			    size_name((level_t)e->ex_level), (unsigned long long)e->ex_va, (unsigned long long)e->ex_entry);
 	}
 }
@@ -141,20 +143,20 @@ outside_difference(void)
 	walk_mode_t mode = walk_mode();
 	paddr_t root = walk_root();
 
-	memset(&look, 0, sizeof (look));
+	memset(&look, 0, sizeof(look));
 	if ((!walk_tables(mode, root, 0, userlimit - 1, see_table, NULL) ||
-	    !walk_range(mode, root, 0, userlimit - 1, see_leaf, NULL)) && look.text[0] == '\0')
-		snprintf(look.text, sizeof (look.text), "a table that is linked lies where there is no memory");
+		!walk_range(mode, root, 0, userlimit - 1, see_leaf, NULL)) &&
+	    look.text[0] == '\0')
+		snprintf(look.text, sizeof(look.text), "a table that is linked lies where there is no memory");
 	if (look.text[0] == '\0')
 		see_missing();
 	return (look.text[0] == '\0' ? NULL : look.text);
 }
 
 /* Where the host looks. Not inlined: it stands at this function's address, with the hat in CR3. */
-void __attribute__((noinline))
-outside_stop(hat_t *hat)
+void __attribute__((noinline)) outside_stop(hat_t *hat)
 {
-	__asm__ volatile("nop" : : "r" (hat) : "memory");	/* two instructions, see evidence.c */
+	__asm__ volatile("nop" : : "r"(hat) : "memory"); /* two instructions, see evidence.c */
 }
 
 void

@@ -12,14 +12,14 @@
 #include <vm/hat.h>
 #include <x86/pte.h>
 
-#define OUTSIDE_MAX	64	/**< leaves and tables that one check can expect */
+#define OUTSIDE_MAX 64 /**< leaves and tables that one check can expect */
 
 /** One of them. Read by the host: its layout is part of docs/protocol.md. */
 struct expected {
-	uint64_t	ex_va;		/**< first address that it maps */
-	uint64_t	ex_entry;	/**< a leaf: its entry; a table: 0 */
-	uint32_t	ex_level;
-	uint32_t	ex_table;	/**< 1: a table, 0: a leaf */
+	uint64_t ex_va;    /**< first address that it maps */
+	uint64_t ex_entry; /**< a leaf: its entry; a table: 0 */
+	uint32_t ex_level;
+	uint32_t ex_table; /**< 1: a table, 0: a leaf */
 };
 
 /** This leaf must be there, bit for bit; accessed and dirty may be set besides. Only before the first copy_on(). */

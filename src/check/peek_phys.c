@@ -65,9 +65,9 @@ move(void *dst, const void *src, size_t len, bool write)
 
 	if (!write)
 		return (peek(src, dst, len));
-	if (len != sizeof (uint64_t) || ((uintptr_t)dst & (sizeof (uint64_t) - 1)) != 0)
+	if (len != sizeof(uint64_t) || ((uintptr_t)dst & (sizeof(uint64_t) - 1)) != 0)
 		return (poke(dst, src, len));
-	memcpy(&new, src, sizeof (new));
+	memcpy(&new, src, sizeof(new));
 	do
 		old = *(volatile uint64_t *)dst;
 	while (atomic_cas_64(dst, old, new) != old);

@@ -36,9 +36,9 @@ programs_main(void)
 	char name[32];
 	size_t n = 0;
 
-	for (const char *p = programs_wanted; ; p++) {
+	for (const char *p = programs_wanted;; p++) {
 		if (*p != '\0' && *p != ',') {
-			if (n < sizeof (name) - 1)
+			if (n < sizeof(name) - 1)
 				name[n++] = *p;
 			continue;
 		}

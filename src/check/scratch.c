@@ -7,8 +7,8 @@
 #include <check/peek_phys.h>
 #include <check/scratch.h>
 
-#define DRAWN	8u			/* check_page() chooses among so many */
-#define LOW	((uintptr_t)4 << 20)	/* below it, boot's and the kernel's own things are easily hit by accident */
+#define DRAWN 8u                   /* check_page() chooses among so many */
+#define LOW   ((uintptr_t)4 << 20) /* below it, boot's and the kernel's own things are easily hit by accident */
 
 x86pte_t
 raw_entry(const htable_t *ht, uint_t entry)
@@ -60,12 +60,12 @@ private_end(void)
 	return (userlimit & ~(LEVEL_SIZE(mmu.max_level) - 1));
 }
 
-#define DRAWN_MAX	16	/* addresses that one check may expect to be apart */
-#define TRIES		100	/* where there are few places of a size, in vain */
+#define DRAWN_MAX 16  /* addresses that one check may expect to be apart */
+#define TRIES     100 /* where there are few places of a size, in vain */
 
 /* Addresses that the check has drawn so far, and what each is the first of. */
 static struct {
-	uintptr_t	va, size;
+	uintptr_t va, size;
 } drawn[DRAWN_MAX];
 static uint_t ndrawn;
 

@@ -21,21 +21,21 @@
 #include <sys/thread.h>
 #include <sys/tunable.h>
 
-#define TRIAL_NCALLS	256	/**< calls remembered; a power of two */
-#define TRIAL_MAXFUNCS	128
+#define TRIAL_NCALLS   256 /**< calls remembered; a power of two */
+#define TRIAL_MAXFUNCS 128
 
 /** The trial in progress. Written by the checking thread only, while no other thread works for the scratch hat. */
 static struct {
-	volatile bool	on;
-	hat_t		*hat;
-	struct kthread	*thread;
-	uint8_t		copy[TRIAL_MAXFUNCS];	/**< per function: index of the copy to use */
+	volatile bool on;
+	hat_t *hat;
+	struct kthread *thread;
+	uint8_t copy[TRIAL_MAXFUNCS]; /**< per function: index of the copy to use */
 } trial FRAMEWORK;
 
 /** What a check has asked for while the trial goes on; like the calls themselves not among what may not change meanwhile. */
 static struct {
-	void		(*on_call)(const char *func, const uintptr_t *args);	/**< or NULL */
-	bool		telling;	/**< what the check itself calls meanwhile is not told */
+	void (*on_call)(const char *func, const uintptr_t *args); /**< or NULL */
+	bool telling;                                             /**< what the check itself calls meanwhile is not told */
 } watch;
 
 /** What `select=` asks for, per function. */
@@ -92,12 +92,12 @@ select_one(const char *p)
 	char unit[40], copy[40];
 	size_t n = 0, m = 0;
 
-	while (*p != '\0' && *p != ':' && *p != ',' && *p != ' ' && *p != '"' && n < sizeof (unit) - 1)
+	while (*p != '\0' && *p != ':' && *p != ',' && *p != ' ' && *p != '"' && n < sizeof(unit) - 1)
 		unit[n++] = *p++;
 	unit[n] = '\0';
 	if (*p != ':')
 		return (NULL);
-	for (p++; *p != '\0' && *p != ',' && *p != ' ' && *p != '"' && m < sizeof (copy) - 1; )
+	for (p++; *p != '\0' && *p != ',' && *p != ' ' && *p != '"' && m < sizeof(copy) - 1;)
 		copy[m++] = *p++;
 	copy[m] = '\0';
 	if (choose(boot_copy, unit, copy) > 0)
@@ -116,8 +116,8 @@ select_init(void)
 		return;
 	boot_state = BOOT_NONE;
 	for (; *p != '\0'; p++)
-		if (strncmp(p, word, sizeof (word) - 1) == 0 && (p == bootinfo.bi_cmdline || p[-1] == ' ' || p[-1] == '"'))
-			for (p += sizeof (word) - 1; p != NULL; )
+		if (strncmp(p, word, sizeof(word) - 1) == 0 && (p == bootinfo.bi_cmdline || p[-1] == ' ' || p[-1] == '"'))
+			for (p += sizeof(word) - 1; p != NULL;)
 				if ((p = select_one(p)) == NULL)
 					return;
 }
@@ -156,7 +156,7 @@ for_our_hat(const struct trial_func *f, const uintptr_t *args)
 		return (for_our_thread());
 	if (f->tf_kind == TRIAL_HAT)
 		return ((hat_t *)arg == trial.hat);
-	return (peek(&((htable_t *)arg)->ht_hat, &hat, sizeof (hat)) && hat == trial.hat);
+	return (peek(&((htable_t *)arg)->ht_hat, &hat, sizeof(hat)) && hat == trial.hat);
 }
 
 static void
@@ -199,7 +199,7 @@ trial_begin(hat_t *hat, const char *unit, const char *copy)
 {
 	uint_t n;
 
-	memset(trial.copy, 0, sizeof (trial.copy));
+	memset(trial.copy, 0, sizeof(trial.copy));
 	n = choose(trial.copy, unit, copy);
 	trial.hat = hat;
 	trial.thread = curthread;

@@ -11,20 +11,20 @@
 
 /** One copy of a function. The first one of each function is the reference, "ref". */
 struct trial_copy {
-	const char	*tc_name;
-	void		*tc_func;
+	const char *tc_name;
+	void *tc_func;
 };
 
 enum { TRIAL_THREAD, TRIAL_HAT, TRIAL_TABLE };
 
 /** A function behind a jump. The table is written by src/tools/triallink.py; a plain image has an empty one. */
 struct trial_func {
-	const char	*tf_name;
-	const char	*tf_unit;
-	const char	*tf_lab;
-	uint8_t		tf_kind;	/**< which argument says for whom it works: TRIAL_HAT, TRIAL_TABLE, or TRIAL_THREAD: none */
-	uint8_t		tf_arg;		/**< counted in words from 0 */
-	uint16_t	tf_ncopies;
+	const char *tf_name;
+	const char *tf_unit;
+	const char *tf_lab;
+	uint8_t tf_kind; /**< which argument says for whom it works: TRIAL_HAT, TRIAL_TABLE, or TRIAL_THREAD: none */
+	uint8_t tf_arg;  /**< counted in words from 0 */
+	uint16_t tf_ncopies;
 	const struct trial_copy *tf_copies;
 };
 
@@ -54,15 +54,15 @@ const char *trial_copy_name(uint_t i);
 /** Called by trial_dispatch: the function to jump to. Takes no lock; preemption and interrupts may be in any state. */
 void *trial_select(uint_t index, const uintptr_t *args);
 
-#define TRIAL_NARGS	4
-#define TRIAL_ANY	((uintptr_t)0x5a5a5a5a)	/**< in a query: any value of this argument */
+#define TRIAL_NARGS 4
+#define TRIAL_ANY   ((uintptr_t)0x5a5a5a5a) /**< in a query: any value of this argument */
 
 /** One call across a unit's border, recorded while a copy is in use. */
 struct trial_call {
-	uint16_t	tr_func;	/**< index into trial_funcs */
-	uint16_t	tr_copy;	/**< index into its copies */
-	void		*tr_thread;
-	uintptr_t	tr_args[TRIAL_NARGS];	/**< first words of its arguments, whether it has that many or not */
+	uint16_t tr_func; /**< index into trial_funcs */
+	uint16_t tr_copy; /**< index into its copies */
+	void *tr_thread;
+	uintptr_t tr_args[TRIAL_NARGS]; /**< first words of its arguments, whether it has that many or not */
 };
 
 /** Are calls of this function recorded in this image (is it behind a jump)? In a plain image none is. */

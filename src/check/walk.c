@@ -11,12 +11,12 @@
 #include <sys/string.h>
 #include <x86/cpufunc.h>
 
-#define WALK_CHUNK	64	/**< entries fetched at a time: half a KiB of stack for each of at most four levels */
+#define WALK_CHUNK 64 /**< entries fetched at a time: half a KiB of stack for each of at most four levels */
 
 struct walk_level {
-	uint8_t		shift;	/**< log2 of the bytes that one entry stands for */
-	bool		leaf;	/**< may bit 7 make it a leaf */
-	uint16_t	count;	/**< entries that the MMU reads */
+	uint8_t shift;  /**< log2 of the bytes that one entry stands for */
+	bool leaf;      /**< may bit 7 make it a leaf */
+	uint16_t count; /**< entries that the MMU reads */
 };
 
 static const struct walk_level walk_long[] = { { 12, true, 512 }, { 21, true, 512 }, { 30, true, 512 }, { 39, false, 512 } };
@@ -25,12 +25,12 @@ static const struct walk_level walk_nonpae[] = { { 12, true, 1024 }, { 22, true,
 
 /** One walk in progress: what is the same at all levels. */
 struct walker {
-	walk_mode_t	mode;
+	walk_mode_t mode;
 	const struct walk_level *levels;
-	uint64_t	first, last;
-	bool		(*fn)(const walk_leaf_t *, void *);		/**< or NULL */
-	bool		(*link)(uint64_t, level_t, x86pte_t, void *);	/**< or NULL */
-	void		*arg;
+	uint64_t first, last;
+	bool (*fn)(const walk_leaf_t *, void *);           /**< or NULL */
+	bool (*link)(uint64_t, level_t, x86pte_t, void *); /**< or NULL */
+	void *arg;
 };
 
 walk_mode_t
@@ -62,7 +62,7 @@ walk_levels(walk_mode_t mode)
 static size_t
 entry_size(walk_mode_t mode)
 {
-	return (mode == WALK_NONPAE ? sizeof (x86pte32_t) : sizeof (x86pte_t));
+	return (mode == WALK_NONPAE ? sizeof(x86pte32_t) : sizeof(x86pte_t));
 }
 
 /* Entries of 4 bytes are widened: the bits that both formats have are at the same places. */
@@ -72,8 +72,8 @@ fetch(walk_mode_t mode, paddr_t pa, x86pte_t *entries, uint_t n)
 	x86pte32_t narrow[WALK_CHUNK];
 
 	if (mode != WALK_NONPAE)
-		return (peek_phys(pa, entries, n * sizeof (x86pte_t)));
-	if (!peek_phys(pa, narrow, n * sizeof (x86pte32_t)))
+		return (peek_phys(pa, entries, n * sizeof(x86pte_t)));
+	if (!peek_phys(pa, narrow, n * sizeof(x86pte32_t)))
 		return (false);
 	for (uint_t i = 0; i < n; i++)
 		entries[i] = narrow[i];
@@ -184,7 +184,7 @@ walk(struct walker *w, paddr_t root)
 {
 	walk_leaf_t path;
 
-	memset(&path, 0, sizeof (path));
+	memset(&path, 0, sizeof(path));
 	path.wl_user = path.wl_write = path.wl_exec = true;
 	return (walk_table(w, root, walk_top(w->mode), 0, &path));
 }
@@ -198,7 +198,8 @@ walk_range(walk_mode_t mode, paddr_t root, uint64_t first, uint64_t last, bool (
 }
 
 bool
-walk_tables(walk_mode_t mode, paddr_t root, uint64_t first, uint64_t last, bool (*fn)(uint64_t, level_t, x86pte_t, void *), void *arg)
+walk_tables(
+    walk_mode_t mode, paddr_t root, uint64_t first, uint64_t last, bool (*fn)(uint64_t, level_t, x86pte_t, void *), void *arg)
 {
 	struct walker w = { mode, walk_levels(mode), first, last, NULL, fn, arg };
 
@@ -215,7 +216,7 @@ keep_leaf(const walk_leaf_t *leaf, void *arg)
 bool
 walk_lookup(walk_mode_t mode, paddr_t root, uint64_t va, walk_leaf_t *leaf)
 {
-	memset(leaf, 0, sizeof (*leaf));
+	memset(leaf, 0, sizeof(*leaf));
 	(void)walk_range(mode, root, va, va, keep_leaf, leaf);
 	return (leaf->wl_size != 0);
 }
@@ -226,7 +227,7 @@ walk_entry(walk_mode_t mode, paddr_t root, uint64_t va, level_t level, x86pte_t 
 	const struct walk_level *levels = walk_levels(mode);
 	struct walker w = { mode, levels, va, va, NULL, NULL, NULL };
 
-	for (level_t l = walk_top(mode); ; l--) {
+	for (level_t l = walk_top(mode);; l--) {
 		paddr_t at = root + ((va >> levels[l].shift) & (levels[l].count - 1)) * entry_size(mode);
 
 		if (!fetch(mode, at, entry, 1))

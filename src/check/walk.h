@@ -14,13 +14,13 @@ typedef enum { WALK_LONG, WALK_PAE, WALK_NONPAE } walk_mode_t;
 
 /** One leaf, and what the whole path to it allows. */
 typedef struct walk_leaf {
-	uint64_t	wl_va;		/**< first address, sign-extended in long mode */
-	paddr_t		wl_pa;		/**< first physical address */
-	uint64_t	wl_size;	/**< bytes */
-	x86pte_t	wl_entry;	/**< the entry itself */
-	paddr_t		wl_entry_pa;	/**< where it stands */
-	level_t		wl_level;	/**< level of the table that holds it, 0 for 4 KiB */
-	bool		wl_user, wl_write, wl_exec; /**< effective: what every level on the path allows */
+	uint64_t wl_va;                  /**< first address, sign-extended in long mode */
+	paddr_t wl_pa;                   /**< first physical address */
+	uint64_t wl_size;                /**< bytes */
+	x86pte_t wl_entry;               /**< the entry itself */
+	paddr_t wl_entry_pa;             /**< where it stands */
+	level_t wl_level;                /**< level of the table that holds it, 0 for 4 KiB */
+	bool wl_user, wl_write, wl_exec; /**< effective: what every level on the path allows */
 } walk_leaf_t;
 
 /** What this CPU uses now. */
@@ -39,8 +39,8 @@ bool walk_entry(walk_mode_t mode, paddr_t root, uint64_t va, level_t level, x86p
  * Call fn for every leaf that touches [first, last] in ascending order, until it returns false.
  * @return  false when fn stopped it, or a table could not be read
  */
-bool walk_range(walk_mode_t mode, paddr_t root, uint64_t first, uint64_t last,
-    bool (*fn)(const walk_leaf_t *leaf, void *arg), void *arg);
+bool walk_range(
+    walk_mode_t mode, paddr_t root, uint64_t first, uint64_t last, bool (*fn)(const walk_leaf_t *leaf, void *arg), void *arg);
 /** The same for links: fn gets the table's first address, its level, and the link to it; a table comes before those below it. */
 bool walk_tables(walk_mode_t mode, paddr_t root, uint64_t first, uint64_t last,
     bool (*fn)(uint64_t va, level_t level, x86pte_t link, void *arg), void *arg);

@@ -12,7 +12,7 @@
 #include <sys/string.h>
 #include <sys/tunable.h>
 
-#define DUMP_MAXENTRIES	2048	/* of all tables from the top to one page: 4 x 512, or 2 x 1024 */
+#define DUMP_MAXENTRIES 2048 /* of all tables from the top to one page: 4 x 512, or 2 x 1024 */
 
 uint_t dump_lines;
 bool dump_aloud;
@@ -20,7 +20,7 @@ void (*dump_listener)(char what, hat_t *hat, htable_t *ht);
 
 /* One table of each level at a time. Not on the stack, which a single one would half fill. */
 static x86pte_t dump_buffer[DUMP_MAXENTRIES];
-static x86pte_t *dump_entries = dump_buffer;	/* those of the table that dump_table() prints */
+static x86pte_t *dump_entries = dump_buffer; /* those of the table that dump_table() prints */
 
 static uint64_t dump_drop;
 static uint64_t dump_seen;
@@ -46,7 +46,7 @@ dump_line(const char *fmt, ...)
 	if (++dump_seen == dump_drop)
 		return;
 	va_start(ap, fmt);
-	vsnprintf(line, sizeof (line), fmt, ap);
+	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
 	(void)(dump_aloud ? printf : record)("%s\n", line);
 	dump_lines++;
@@ -123,7 +123,7 @@ read_entries(htable_t *ht)
 
 	dump_entries = &dump_buffer[ht->ht_level * mmu.ptes_per_table];
 	if (mmu.pae_hat)
-		memcpy(dump_entries, p, n * sizeof (x86pte_t));
+		memcpy(dump_entries, p, n * sizeof(x86pte_t));
 	for (uint_t i = 0; !mmu.pae_hat && i < n; i++)
 		dump_entries[i] = ((const x86pte32_t *)p)[i];
 	x86pte_release_pagetable(ht);
@@ -145,14 +145,14 @@ ht_line(const htable_t *ht)
 	const char *flags = ht->ht_flags & HTABLE_VLP ? "vlp" : ht->ht_flags & HTABLE_SHARED_PFN ? "shared" : "-";
 
 	if (ht->ht_pfn != PFN_INVALID)
-		snprintf(pfn, sizeof (pfn), "0x%lx", ht->ht_pfn);
+		snprintf(pfn, sizeof(pfn), "0x%lx", ht->ht_pfn);
 	if (ht->ht_parent != NULL)
-		snprintf(parent, sizeof (parent), "0x%016llx", (unsigned long long)(uintptr_t)ht->ht_parent);
+		snprintf(parent, sizeof(parent), "0x%016llx", (unsigned long long)(uintptr_t)ht->ht_parent);
 	/* Without htables a table is known by its frame. */
 	dump_line("  ht 0x%016llx level=%d 0x%016llx-0x%016llx pfn=%s busy=%d valid=%d lock=%u flags=%s parent=%s",
-	    is_boot(ht->ht_hat) ? (unsigned long long)pfn_to_pa(ht->ht_pfn) : (unsigned long long)(uintptr_t)ht, ht->ht_level, (unsigned long long)ht->ht_vaddr,
-	    (unsigned long long)(HTABLE_LAST_PAGE(ht) + PAGEOFFSET), pfn, ht->ht_busy, ht->ht_valid_cnt, ht->ht_lock_cnt,
-	    flags, parent);
+	    is_boot(ht->ht_hat) ? (unsigned long long)pfn_to_pa(ht->ht_pfn) : (unsigned long long)(uintptr_t)ht, ht->ht_level,
+	    (unsigned long long)ht->ht_vaddr, (unsigned long long)(HTABLE_LAST_PAGE(ht) + PAGEOFFSET), pfn, ht->ht_busy,
+	    ht->ht_valid_cnt, ht->ht_lock_cnt, flags, parent);
 }
 
 static paddr_t
@@ -195,7 +195,7 @@ leaf_line(const htable_t *ht, uint_t first, uint_t last)
 	char range[24];
 
 	dump_line("    leaf %s 0x%016llx-0x%016llx -> 0x%012llx-0x%012llx %s r%c%c%c %c %c%c c%u s%u",
-	    index_range(range, sizeof (range), first, last), (unsigned long long)va, (unsigned long long)(va + bytes - 1),
+	    index_range(range, sizeof(range), first, last), (unsigned long long)va, (unsigned long long)(va + bytes - 1),
 	    (unsigned long long)pa, (unsigned long long)(pa + bytes - 1), leaf_size(l), e & PT_WRITABLE ? 'w' : '-',
 	    e & PT_NX ? '-' : 'x', e & PT_USER ? 'u' : 's', e & PT_GLOBAL ? 'g' : '-', e & PT_REF ? 'a' : '-',
 	    e & PT_MOD ? 'd' : '-', cache_bits(e, l), (uint_t)((e & PT_SOFTWARE) >> 9));
@@ -207,8 +207,7 @@ plain_leaf(x86pte_t e, level_t l)
 {
 	paddr_t known = PT_PADDR | PT_FLAGBITS | PT_NX;
 
-	return (PTE_ISPAGE(e, l) && l <= mmu.max_page_level && (e & ~known) == 0 &&
-	    (leaf_pa(e, l) & LEVEL_OFFSET(l)) == 0);
+	return (PTE_ISPAGE(e, l) && l <= mmu.max_page_level && (e & ~known) == 0 && (leaf_pa(e, l) & LEVEL_OFFSET(l)) == 0);
 }
 
 static bool
@@ -249,13 +248,13 @@ entry_line(const htable_t *ht, uint_t i, uint_t n)
 
 	if (is_copy(ht, i)) {
 		last = copy_run(ht, i, n);
-		dump_line("    copy %s", index_range(range, sizeof (range), i, last));
+		dump_line("    copy %s", index_range(range, sizeof(range), i, last));
 	} else if (plain_leaf(e, ht->ht_level)) {
 		last = leaf_run(ht, i, n);
 		leaf_line(ht, i, last);
 	} else if (plain_link(e, ht->ht_level)) {
-		dump_line("    link %u -> 0x%012llx flags=0x%03x", i, (unsigned long long)(e & PT_PADDR),
-		    (uint_t)(e & PT_FLAGBITS));
+		dump_line(
+		    "    link %u -> 0x%012llx flags=0x%03x", i, (unsigned long long)(e & PT_PADDR), (uint_t)(e & PT_FLAGBITS));
 	} else if (e != 0) {
 		dump_line("    odd %u 0x%016llx", i, (unsigned long long)e);
 	}
@@ -271,7 +270,7 @@ dump_table(htable_t *ht)
 		return;
 	n = read_entries(ht);
 	ht_line(ht);
-	for (uint_t i = 0; i < n; )
+	for (uint_t i = 0; i < n;)
 		i = dump_entries[i] == 0 ? i + 1 : entry_line(ht, i, n);
 }
 
@@ -279,9 +278,9 @@ dump_table(htable_t *ht)
 
 /** The range being merged; bounds are inclusive because the last one may end at the top of the address space. */
 static struct {
-	bool		open;
-	uint64_t	va, va_last;
-	paddr_t		pa;
+	bool open;
+	uint64_t va, va_last;
+	paddr_t pa;
 } summary;
 
 static void
@@ -342,8 +341,9 @@ find_child(htable_t *ht, uint_t entry, x86pte_t e, htable_t *child)
 	htable_t *found;
 
 	if (is_boot(ht->ht_hat)) {
-		htable_t made = { .ht_hat = ht->ht_hat, .ht_vaddr = va, .ht_level = ht->ht_level - 1,
-		    .ht_pfn = PTE2PFN(e, ht->ht_level) };
+		htable_t made = {
+			.ht_hat = ht->ht_hat, .ht_vaddr = va, .ht_level = ht->ht_level - 1, .ht_pfn = PTE2PFN(e, ht->ht_level)
+		};
 
 		*child = made;
 		return (true);
@@ -391,7 +391,7 @@ pages_mapped(hat_t *hat)
 {
 	if (!is_boot(hat))
 		return (hat->hat_pages_mapped);
-	memset(boot_pages, 0, sizeof (boot_pages));
+	memset(boot_pages, 0, sizeof(boot_pages));
 	each_leaf(hat->hat_htable, 0, count_leaf);
 	return (boot_pages);
 }
@@ -405,9 +405,12 @@ dump_hat_begin(hat_t *hat)
 	if (heard('b', hat, NULL))
 		return;
 	pages = pages_mapped(hat);
-	dump_hat_flags(hat, flags, sizeof (flags));
+	dump_hat_flags(hat, flags, sizeof(flags));
 	dump_line("hat 0x%016llx %s flags=%s top=%d pages=%lu,%lu,%lu cpus=0x%lx root=0x%012llx",
-	    is_boot(hat) ? 0ull : (unsigned long long)(uintptr_t)hat, is_boot(hat) ? "boot" : hat == kas_hat ? "kernel" : "user",
+	    is_boot(hat) ? 0ull : (unsigned long long)(uintptr_t)hat,
+	    is_boot(hat)       ? "boot" :
+		hat == kas_hat ? "kernel" :
+				 "user",
 	    flags, TOP_LEVEL(hat), pages[0], pages[1], pages[2], cpus_running(hat), (unsigned long long)dump_root(hat));
 }
 

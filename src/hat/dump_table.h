@@ -42,7 +42,7 @@ void dump_hat_flags(const hat_t *hat, char *buf, size_t size);
  */
 extern void (*dump_listener)(char what, hat_t *hat, htable_t *ht);
 
-extern bool dump_aloud;		/**< print the lines to every console, not only for the host */
-extern uint_t dump_lines;	/**< lines printed since it was last set to 0: the `lines=` of a checkpoint */
+extern bool dump_aloud;   /**< print the lines to every console, not only for the host */
+extern uint_t dump_lines; /**< lines printed since it was last set to 0: the `lines=` of a checkpoint */
 
 #endif

@@ -26,23 +26,23 @@ hati_sync_pte(x86pte_t pte, level_t level)
  * collecting wants them in the page.
  */
 static bool
-must_collect(x86pte_t expect, x86pte_t new)
+must_collect(x86pte_t expect, x86pte_t wanted)
 {
 	if ((expect & PT_SOFTWARE) >= PT_NOSYNC || !(expect & (PT_REF | PT_MOD)))
 		return (false);
-	return ((new & PT_SOFTWARE) >= PT_NOSYNC || !(new & PT_WRITABLE) || !(new & (PT_REF | PT_MOD)));
+	return ((wanted & PT_SOFTWARE) >= PT_NOSYNC || !(wanted & PT_WRITABLE) || !(wanted & (PT_REF | PT_MOD)));
 }
 
 bool
-hati_update_pte(htable_t *ht, uint_t entry, x86pte_t expect, x86pte_t new)
+hati_update_pte(htable_t *ht, uint_t entry, x86pte_t expect, x86pte_t wanted)
 {
-	bool collect = must_collect(expect, new);
+	bool collect = must_collect(expect, wanted);
 
 	if (collect)
-		new &= ~(PT_REF | PT_MOD);
-	if ((new & PT_SOFTWARE) >= PT_NOSYNC)
-		new |= PT_REF | PT_MOD;		/* C-41: the MMU shall never write to it */
-	if (x86pte_update(ht, entry, expect, new) != expect)
+		wanted &= ~(PT_REF | PT_MOD);
+	if ((wanted & PT_SOFTWARE) >= PT_NOSYNC)
+		wanted |= PT_REF | PT_MOD; /* C-41: the MMU shall never write to it */
+	if (x86pte_update(ht, entry, expect, wanted) != expect)
 		return (false);
 	if (collect)
 		hati_sync_pte(expect, ht->ht_level);
@@ -55,16 +55,15 @@ enum what { SYNC, SET, CLEAR, CHANGE, PROTECT };
 
 /** What is to be done to each leaf. */
 struct job {
-	enum what	what;
-	uint_t		attr;	/**< or HAT_SYNC_* */
+	enum what what;
+	uint_t attr; /**< or HAT_SYNC_* */
 };
 
 /** Bits whose meaning these attributes are, and the value that they stand for: NX is set where PROT_EXEC is not. */
 static x86pte_t
 attr_bits(uint_t attr)
 {
-	return ((attr & PROT_WRITE ? PT_WRITABLE : 0) | (attr & PROT_EXEC ? 0 : mmu.pt_nx) |
-	    (attr & HAT_NOSYNC ? PT_NOSYNC : 0));
+	return ((attr & PROT_WRITE ? PT_WRITABLE : 0) | (attr & PROT_EXEC ? 0 : mmu.pt_nx) | (attr & HAT_NOSYNC ? PT_NOSYNC : 0));
 }
 
 static x86pte_t

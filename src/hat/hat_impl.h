@@ -16,27 +16,27 @@
 
 struct htable;
 
-#define VLP_LEVEL	2	/**< level of a top table kept inside the hat */
-#define VLP_NUM_PTES	4	/**< its entries: 4 x 1 GiB */
-#define VLP_SIZE	32	/**< its bytes */
-#define HAT_NLOCKS	8	/**< locks per hat, each with chains of its own */
-#define HAT_MINCHAINS	2	/**< chains that a lock has from the start, inside the hat */
+#define VLP_LEVEL     2  /**< level of a top table kept inside the hat */
+#define VLP_NUM_PTES  4  /**< its entries: 4 x 1 GiB */
+#define VLP_SIZE      32 /**< its bytes */
+#define HAT_NLOCKS    8  /**< locks per hat, each with chains of its own */
+#define HAT_MINCHAINS 2  /**< chains that a lock has from the start, inside the hat */
 
-#define HTABLE_RANK_NONE	0	/**< not known: not released since it was linked, or not linked */
-#define HTABLE_RANK_CACHED	1	/**< of no table; its count is 1 for a hat that may have cached tables */
-#define HTABLE_RANK_EMPTY	2	/**< linked, without a valid entry */
-#define HTABLE_RANK_LIVE	3	/**< and up: up to 64, 128, ... entries; counted at level 0 */
-#define HTABLE_RANK_SHIFT	6
-#define HTABLE_NRANKS		19	/**< a table of 1024 entries has 16 ranks of its own */
+#define HTABLE_RANK_NONE   0 /**< not known: not released since it was linked, or not linked */
+#define HTABLE_RANK_CACHED 1 /**< of no table; its count is 1 for a hat that may have cached tables */
+#define HTABLE_RANK_EMPTY  2 /**< linked, without a valid entry */
+#define HTABLE_RANK_LIVE   3 /**< and up: up to 64, 128, ... entries; counted at level 0 */
+#define HTABLE_RANK_SHIFT  6
+#define HTABLE_NRANKS      19 /**< a table of 1024 entries has 16 ranks of its own */
 
 /**
  * @name hat_flags
  * @{
  */
-#define HAT_FREEING	0x01	/**< being destroyed: runs nowhere, no TLB work, no stealing */
-#define HAT_VLP		0x02	/**< the top table is hat_vlp_ptes ("virtual less than physical", spec 1.8) */
-#define HAT_VICTIM	0x04	/**< a stealer looks at it; hat_free_start() waits */
-#define HAT_SHARED	0x08	/**< exports tables: its flushes are everybody's */
+#define HAT_FREEING 0x01 /**< being destroyed: runs nowhere, no TLB work, no stealing */
+#define HAT_VLP     0x02 /**< the top table is hat_vlp_ptes ("virtual less than physical", spec 1.8) */
+#define HAT_VICTIM  0x04 /**< a stealer looks at it; hat_free_start() waits */
+#define HAT_SHARED  0x08 /**< exports tables: its flushes are everybody's */
 /** @} */
 
 /**
@@ -44,71 +44,71 @@ struct htable;
  * lock a table has never changes, so nothing but this lock is needed for that.
  */
 struct hat_chains {
-	kmutex_t	hc_lock;
-	struct htable	**hc_head;	/**< [B] at first hat_first_chains */
-	uint32_t	hc_mask;	/**< [B] number of chains - 1, a power of two - 1 */
-	uint32_t	hc_count;	/**< [B] tables on them */
+	kmutex_t hc_lock;
+	struct htable **hc_head; /**< [B] at first hat_first_chains */
+	uint32_t hc_mask;        /**< [B] number of chains - 1, a power of two - 1 */
+	uint32_t hc_count;       /**< [B] tables on them */
 };
 
 /** One address space. */
 struct hat {
 	struct hat_chains hat_chains[HAT_NLOCKS]; /**< all linked tables */
-	kmutex_t	hat_mutex;
-	struct as	*hat_as;	/**< [C] */
-	ulong_t		hat_pages_mapped[MAX_PAGE_LEVEL + 1]; /**< [A] leaves in its own tables, by level (N9) */
-	ulong_t		hat_ism_pgcnt;	/**< [A] 4 KiB pages seen through shared tables (N10) */
-	cpuset_t	hat_cpus;	/**< [A] CPUs that run it: targets of its shootdowns */
-	volatile uint32_t hat_guests;	/**< [A] who unmaps a page everywhere and holds a table of ours: hat_free_end() waits */
-	uint32_t	hat_flags;	/**< [A]; VICTIM and FREEING change under [L] */
-	level_t		hat_top;	/**< [C] level of its top table */
-	struct htable	*hat_htable;	/**< [C] top table */
-	struct hat	*hat_next;	/**< [L] the kernel's hat anchors the list and is not on it */
-	struct hat	*hat_prev;	/**< [L] */
-	struct htable	*hat_ht_cached;	/**< [M] detached tables that still own a zeroed frame */
-	struct htable	*hat_first_chains[HAT_NLOCKS][HAT_MINCHAINS]; /**< [B] as long as they are enough */
-	volatile uint32_t hat_ranks[HTABLE_NRANKS]; /**< [A] hint: how many of its tables have which rank */
-	uint_t		hat_steal_hand;	/**< owner of HAT_VICTIM: the lock behind which the last table was found */
-	x86pte_t	hat_vlp_ptes[VLP_NUM_PTES] ALIGNED(VLP_SIZE); /**< [A] top table of a VLP hat */
+	kmutex_t hat_mutex;
+	struct as *hat_as;                            /**< [C] */
+	ulong_t hat_pages_mapped[MAX_PAGE_LEVEL + 1]; /**< [A] leaves in its own tables, by level (N9) */
+	ulong_t hat_ism_pgcnt;                        /**< [A] 4 KiB pages seen through shared tables (N10) */
+	cpuset_t hat_cpus;                            /**< [A] CPUs that run it: targets of its shootdowns */
+	volatile uint32_t hat_guests; /**< [A] who unmaps a page everywhere and holds a table of ours: hat_free_end() waits */
+	uint32_t hat_flags;           /**< [A]; VICTIM and FREEING change under [L] */
+	level_t hat_top;              /**< [C] level of its top table */
+	struct htable *hat_htable;    /**< [C] top table */
+	struct hat *hat_next;         /**< [L] the kernel's hat anchors the list and is not on it */
+	struct hat *hat_prev;         /**< [L] */
+	struct htable *hat_ht_cached; /**< [M] detached tables that still own a zeroed frame */
+	struct htable *hat_first_chains[HAT_NLOCKS][HAT_MINCHAINS]; /**< [B] as long as they are enough */
+	volatile uint32_t hat_ranks[HTABLE_NRANKS];                 /**< [A] hint: how many of its tables have which rank */
+	uint_t hat_steal_hand; /**< owner of HAT_VICTIM: the lock behind which the last table was found */
+	x86pte_t hat_vlp_ptes[VLP_NUM_PTES] ALIGNED(VLP_SIZE); /**< [A] top table of a VLP hat */
 };
 
-#define TOP_LEVEL(hat)	((hat)->hat_top)
+#define TOP_LEVEL(hat) ((hat)->hat_top)
 
 /** One range of top-level (or, on i386 with an unaligned kernelbase, level-1) slots that every hat shows (spec 1.5). */
 struct hat_kernel_range {
-	level_t		hkr_level;
-	uintptr_t	hkr_start;
-	uintptr_t	hkr_end;	/**< 0: the end of memory */
+	level_t hkr_level;
+	uintptr_t hkr_start;
+	uintptr_t hkr_end; /**< 0: the end of memory */
 };
 #define NUM_KERNEL_RANGE 2
 extern struct hat_kernel_range kernel_ranges[NUM_KERNEL_RANGE];
 extern int num_kernel_ranges;
-extern bool kernel_ranges_final;	/**< hats may copy their slots: none of them changes any more */
+extern bool kernel_ranges_final; /**< hats may copy their slots: none of them changes any more */
 
 /** Per-CPU page windows and VLP tables (spec 1.10). */
 struct hat_cpu_info {
-	kmutex_t	hci_mutex;	/**< owner of this CPU's windows; taken with preemption off */
-	x86pte_t	*hci_vlp_slots;	/**< the four entries that this CPU's MMU uses for a VLP hat; NULL: none */
-	paddr_t		hci_vlp_cr3;	/**< what CR3 holds while it runs one */
+	kmutex_t hci_mutex;      /**< owner of this CPU's windows; taken with preemption off */
+	x86pte_t *hci_vlp_slots; /**< the four entries that this CPU's MMU uses for a VLP hat; NULL: none */
+	paddr_t hci_vlp_cr3;     /**< what CR3 holds while it runs one */
 };
 
 /**
  * @name cpu_tlb_info
  * @{
  */
-#define TLB_CPU_HALTED	0x1u	/**< idle: nobody waits for it */
-#define TLB_INVAL_ALL	0x2u	/**< must flush everything when it wakes */
+#define TLB_CPU_HALTED 0x1u /**< idle: nobody waits for it */
+#define TLB_INVAL_ALL  0x2u /**< must flush everything when it wakes */
 /** @} */
 
 extern kmutex_t hat_list_lock;
 extern kcondvar_t hat_list_cv;
-extern cpuset_t khat_cpuset;		/**< CPUs that are online */
-extern volatile uint32_t hat_unflushed;	/**< range unloads between clearing entries and flushing them */
-extern uint64_t use_boot_reserve;	/**< 1 until hat_init_finish() */
-extern uint64_t can_steal_post_boot;	/**< 0 until the first hat_alloc() */
-extern bool khat_running;		/**< false until hat_kern_setup() ends: tables are reached by the boot window */
-extern uintptr_t kpm_vbase;		/**< linear map of RAM; 0: none, page windows are used */
-extern uintptr_t ptable_vbase;		/**< kpm_vbase once khat_running, 0 before: page tables are reached by a window where it is 0 */
-extern uintptr_t vlp_page;		/**< i386-PAE: the kernel's top frame, mapped; groups of directory pointers */
+extern cpuset_t khat_cpuset;            /**< CPUs that are online */
+extern volatile uint32_t hat_unflushed; /**< range unloads between clearing entries and flushing them */
+extern uint64_t use_boot_reserve;       /**< 1 until hat_init_finish() */
+extern uint64_t can_steal_post_boot;    /**< 0 until the first hat_alloc() */
+extern bool khat_running;               /**< false until hat_kern_setup() ends: tables are reached by the boot window */
+extern uintptr_t kpm_vbase;             /**< linear map of RAM; 0: none, page windows are used */
+extern uintptr_t ptable_vbase; /**< kpm_vbase once khat_running, 0 before: page tables are reached by a window where it is 0 */
+extern uintptr_t vlp_page;     /**< i386-PAE: the kernel's top frame, mapped; groups of directory pointers */
 
 /**
  * Drop translations of one address, or all of them (DEMAP_ALL_ADDR), of a hat, on every CPU that may hold one (spec 6).
@@ -191,13 +191,13 @@ bool hat_range_ok(const hat_t *hat, uintptr_t va, size_t len);
 uintptr_t hat_range_end(uintptr_t va, size_t len);
 /** An upper layer has broken a rule: assertion in DEBUG, whose text names the invariant and the values; else nothing. */
 #ifdef DEBUG
-#define HAT_MISUSE(...)	hat_misuse(__FILE__, __LINE__, __VA_ARGS__)
+#	define HAT_MISUSE(...) hat_misuse(__FILE__, __LINE__, __VA_ARGS__)
 #else
-#define HAT_MISUSE(...)	((void)(0 && (hat_misuse(__FILE__, __LINE__, __VA_ARGS__), 0)))
+#	define HAT_MISUSE(...) ((void)(0 && (hat_misuse(__FILE__, __LINE__, __VA_ARGS__), 0)))
 #endif
 void hat_misuse(const char *file, int line, const char *fmt, ...) NORETURN PRINTFLIKE(3, 4);
 
-#define HAT_MAXDEPTH	16	/**< nesting of entry points on one thread: mapping memory for a map is 2 or 3 */
+#define HAT_MAXDEPTH 16 /**< nesting of entry points on one thread: mapping memory for a map is 2 or 3 */
 
 struct htable;
 struct hment;
@@ -246,7 +246,7 @@ level_t lpage_level(const hat_t *hat, uintptr_t va, pfn_t pfn, size_t len);
  */
 level_t lpage_load(hat_t *hat, uintptr_t va, struct page *pp, uint_t attr, uint_t flags, level_t level, pfn_t pfn);
 
-#define HAT_NMEMPTE	16	/**< CPU-private slots */
+#define HAT_NMEMPTE 16                       /**< CPU-private slots */
 extern uintptr_t hat_mempte_va[HAT_NMEMPTE]; /**< addresses of reserved ones; 0: free */
 
 /**

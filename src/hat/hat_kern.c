@@ -24,7 +24,7 @@ static kmem_cache_t *hat_cache;
 void
 x86pte_cpu_init(cpu_t *cp)
 {
-	cp->cpu_hat_info = kmem_zalloc(sizeof (struct hat_cpu_info), KM_SLEEP);
+	cp->cpu_hat_info = kmem_zalloc(sizeof(struct hat_cpu_info), KM_SLEEP);
 	mutex_init(&cp->cpu_hat_info->hci_mutex);
 }
 
@@ -35,7 +35,7 @@ x86pte_cpu_fini(cpu_t *cp)
 
 	cp->cpu_hat_info = NULL;
 	mutex_destroy(&hci->hci_mutex);
-	kmem_free(hci, sizeof (*hci));
+	kmem_free(hci, sizeof(*hci));
 }
 
 hat_t *
@@ -59,7 +59,7 @@ hat_destroy_bare(hat_t *hat)
 void
 hat_init(void)
 {
-	hat_cache = kmem_cache_create("hat_t", sizeof (hat_t), VLP_SIZE, NULL, NULL, htable_keep_none, NULL, NULL, 0);
+	hat_cache = kmem_cache_create("hat_t", sizeof(hat_t), VLP_SIZE, NULL, NULL, htable_keep_none, NULL, NULL, 0);
 	htable_init();
 	hment_init();
 	htable_secret = (uintptr_t)(rdtsc() * 0x9e3779b97f4a7c15ull) | 1;
@@ -103,7 +103,7 @@ slots_of_ranges(void)
 
 		n += (k->hkr_end - k->hkr_start) >> LEVEL_SHIFT(k->hkr_level);
 	}
-	return (n & 0xffff);	/* an end of 0 means 2^48 or 2^32: the shift left sign bits behind */
+	return (n & 0xffff); /* an end of 0 means 2^48 or 2^32: the shift left sign bits behind */
 }
 
 /**
@@ -148,7 +148,7 @@ hat_kern_setup(void)
 	pfn_t top = kbm_top_pfn();
 
 	ASSERT(pfn_to_pa(top) == (read_cr3() & PT_PADDR));
-	CPU->cpu_current_hat = kas_hat;		/* first: adoption drops empty tables below kernelbase, and flushes */
+	CPU->cpu_current_hat = kas_hat; /* first: adoption drops empty tables below kernelbase, and flushes */
 	htable_attach(kas_hat, 0, mmu.max_level, NULL, top);
 	kas_hat->hat_cpus = 0;
 	khat_running = true;
@@ -189,8 +189,7 @@ hat_init_finish(void)
 	kernel_ranges_final = true;
 	if (mmu.top_level_count == VLP_NUM_PTES) {
 		vlp_page = WINDOW_VA(WINDOW_VLP);
-		hat_devload(kas_hat, vlp_page, PAGESIZE, kas_hat->hat_htable->ht_pfn, PROT_READ | PROT_WRITE,
-		    HAT_LOAD_NOCONSIST);
+		hat_devload(kas_hat, vlp_page, PAGESIZE, kas_hat->hat_htable->ht_pfn, PROT_READ | PROT_WRITE, HAT_LOAD_NOCONSIST);
 	}
 	md_vlp_init(CPU->cpu_id, CPU->cpu_hat_info);
 }

@@ -26,7 +26,7 @@ htable_is_directory(const htable_t *higher)
 static void
 copy_range(hat_t *hat, const struct hat_kernel_range *k)
 {
-	bool top = k->hkr_level == TOP_LEVEL(kas_hat);	/* that one is there for ever */
+	bool top = k->hkr_level == TOP_LEVEL(kas_hat); /* that one is there for ever */
 	htable_t *src = top ? kas_hat->hat_htable : htable_lookup(kas_hat, k->hkr_start, k->hkr_level);
 	htable_t *dest = hat->hat_htable;
 	uint_t entry = htable_va2entry(k->hkr_start, src);
@@ -34,7 +34,7 @@ copy_range(hat_t *hat, const struct hat_kernel_range *k)
 
 	if (k->hkr_level < TOP_LEVEL(hat)) {
 		dest = htable_create(hat, k->hkr_start, k->hkr_level, NULL);
-		dest->ht_permanent++;	/* and its hold is kept */
+		dest->ht_permanent++; /* and its hold is kept */
 	}
 	if (!(dest->ht_flags & HTABLE_VLP))
 		x86pte_copy(src, dest, entry, count);
@@ -106,8 +106,8 @@ void
 hat_free_end(hat_t *hat)
 {
 	if (!(hat->hat_flags & HAT_FREEING) || hat->hat_cpus != 0 || CPU->cpu_current_hat == hat) {
-		HAT_MISUSE("S14: hat_free_end of hat %p, flags 0x%x, which CPUs 0x%lx run", (void *)hat, hat->hat_flags,
-		    hat->hat_cpus);
+		HAT_MISUSE(
+		    "S14: hat_free_end of hat %p, flags 0x%x, which CPUs 0x%lx run", (void *)hat, hat->hat_flags, hat->hat_cpus);
 		return;
 	}
 	while (hat->hat_guests != 0)

@@ -9,8 +9,8 @@
 #include <x86/features.h>
 
 /** Bits that an existing leaf may change when it is loaded again: permissions, caching, accessed and dirty. */
-#define REMAP_BITS(level)	(PT_NX | PT_WRITABLE | PT_WRITETHRU | PT_NOCACHE | PT_REF | PT_MOD | \
-	((level) == 0 ? PT_PAT_4K : PT_PAT_LARGE))
+#define REMAP_BITS(level) \
+	(PT_NX | PT_WRITABLE | PT_WRITETHRU | PT_NOCACHE | PT_REF | PT_MOD | ((level) == 0 ? PT_PAT_4K : PT_PAT_LARGE))
 
 /** Together with PT_NOCACHE; the next best thing where the CPU cannot. */
 static x86pte_t
@@ -66,14 +66,14 @@ hati_mkpte(hat_t *hat, uintptr_t va, pfn_t pfn, uint_t attr, level_t level, uint
 static void
 check_remap(x86pte_t old, x86pte_t pte, level_t level, uint_t flags)
 {
-	bool may_move = (flags & HAT_LOAD_REMAP) && (pte & PT_SOFTWARE) >= PT_NOCONSIST &&
-	    (old & PT_SOFTWARE) >= PT_NOCONSIST && PTE_ISPAGE(old, level) &&
+	bool may_move = (flags & HAT_LOAD_REMAP) && (pte & PT_SOFTWARE) >= PT_NOCONSIST && (old & PT_SOFTWARE) >= PT_NOCONSIST &&
+	    PTE_ISPAGE(old, level) &&
 	    (page_numtopp_nolock(PTE2PFN(old, level)) == NULL) == (page_numtopp_nolock(PTE2PFN(pte, level)) == NULL);
 	x86pte_t may_differ = REMAP_BITS(level) | (may_move ? PT_PADDR : 0);
 
 	if (!PTE_ISPAGE(old, level) || ((old ^ pte) & ~may_differ) != 0)
-		panic("hat: mapping cannot become another: old entry 0x%llx, new entry 0x%llx, level %d",
-		    (unsigned long long)old, (unsigned long long)pte, level);
+		panic("hat: mapping cannot become another: old entry 0x%llx, new entry 0x%llx, level %d", (unsigned long long)old,
+		    (unsigned long long)pte, level);
 }
 
 /** There are n new leaves, the first in this entry. Safe after it can be used: its page is locked by whoever loads it, so nobody takes it away yet. */
@@ -125,7 +125,7 @@ hati_load_common(hat_t *hat, uintptr_t va, page_t *pp, uint_t attr, uint_t flags
 	ASSERT(pp == NULL || pp->p_pagenum == pfn);
 	curthread->t_hatdepth++;
 	if (flags & HAT_LOAD_SHARE)
-		atomic_or_32(&hat->hat_flags, HAT_SHARED);	/* C-14: VICTIM may change at the same time */
+		atomic_or_32(&hat->hat_flags, HAT_SHARED); /* C-14: VICTIM may change at the same time */
 	if (pp == NULL)
 		flags |= HAT_LOAD_NOCONSIST;
 	ht = htable_lookup(hat, va, level);

@@ -93,7 +93,7 @@ hat_mempte_release(uintptr_t va, paddr_t pte_pa)
 	ht = htable_lookup(kas_hat, va, 0);
 	if (ht == NULL)
 		panic("hat_mempte_release: 0x%lx has no table", va);
-	note(va, 0);		/* panics when it is not reserved: before anything is cleared */
+	note(va, 0); /* panics when it is not reserved: before anything is cleared */
 	store(va, pte_pa, 0);
 	atomic_dec_int(&ht->ht_valid_cnt);
 	htable_release(ht);

@@ -8,7 +8,7 @@
 #include <sys/thread.h>
 #include <vm/page.h>
 
-#define KERNELBASE_ALIGN	0x400000u	/* 4 MiB, whatever an entry maps: one value for every 32-bit mode */
+#define KERNELBASE_ALIGN 0x400000u /* 4 MiB, whatever an entry maps: one value for every 32-bit mode */
 
 void
 hat_misuse(const char *file, int line, const char *fmt, ...)
@@ -17,7 +17,7 @@ hat_misuse(const char *file, int line, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof (text), fmt, ap);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	assfail(text, file, line);
 }
@@ -62,8 +62,7 @@ hat_check_cut(const char *who, const htable_t *ht, uintptr_t va, uintptr_t start
 		panic("%s: 0x%lx-0x%lx cuts the large page at 0x%lx", who, start, end - 1, va);
 }
 
-bool __attribute__((weak))
-as_pageable(struct as *as, uintptr_t va)
+bool __attribute__((weak)) as_pageable(struct as *as, uintptr_t va)
 {
 	(void)as, (void)va;
 	return (false);

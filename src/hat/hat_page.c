@@ -17,8 +17,8 @@ hati_page_unmap(page_t *pp, htable_t *ht, uint_t entry)
 	x86pte_t old;
 
 	ASSERT(x86_hm_held(pp));
-	atomic_inc_32(&hat->hat_guests);	/* once the record is gone, so may be its owner, but for this */
-	htable_acquire(ht);	/* the record keeps it linked until here, the hold from here on */
+	atomic_inc_32(&hat->hat_guests); /* once the record is gone, so may be its owner, but for this */
+	htable_acquire(ht);              /* the record keeps it linked until here, the hold from here on */
 	old = x86pte_inval(ht, entry, 0, NULL);
 	if (!PTE_ISVALID(old) || PTE2PFN(old, ht->ht_level) != pp->p_pagenum)
 		panic("hati_page_unmap: entry 0x%llx does not map page 0x%lx: table %p, slot %u", (unsigned long long)old,
@@ -137,8 +137,7 @@ sync_one(htable_t *ht, uint_t entry, uint_t flags)
 static bool
 is_enough(const page_t *pp, uint_t flags)
 {
-	return (((flags & HAT_SYNC_STOPON_REF) && (pp->p_nrm & P_REF)) ||
-	    ((flags & HAT_SYNC_STOPON_MOD) && (pp->p_nrm & P_MOD)));
+	return (((flags & HAT_SYNC_STOPON_REF) && (pp->p_nrm & P_REF)) || ((flags & HAT_SYNC_STOPON_MOD) && (pp->p_nrm & P_MOD)));
 }
 
 static void
@@ -150,7 +149,7 @@ sync_level(page_t *pp, level_t level, uint_t flags)
 
 	x86_hm_enter(leader);
 	for (hment_t *hm = next_of_level(leader, level, &ht, &entry, NULL); hm != NULL && !is_enough(pp, flags);
-	    hm = next_of_level(leader, level, &ht, &entry, hm))
+	     hm = next_of_level(leader, level, &ht, &entry, hm))
 		sync_one(ht, entry, flags);
 	x86_hm_exit(leader);
 }
@@ -182,7 +181,7 @@ clrwrt_one(htable_t *ht, uint_t entry)
 		x86pte_t pte = x86pte_get(ht, entry);
 		x86pte_t new = pte & ~PT_WRITABLE;
 
-		if ((pte & PT_SOFTWARE) < PT_NOSYNC)	/* others keep it for ever */
+		if ((pte & PT_SOFTWARE) < PT_NOSYNC) /* others keep it for ever */
 			new &= ~PT_MOD;
 		if (new == pte || hati_update_pte(ht, entry, pte, new))
 			return;
@@ -201,8 +200,7 @@ hati_page_clrwrt(page_t *pp)
 		hment_t *hm;
 
 		x86_hm_enter(leader);
-		for (hm = next_of_level(leader, l, &ht, &entry, NULL); hm != NULL;
-		    hm = next_of_level(leader, l, &ht, &entry, hm))
+		for (hm = next_of_level(leader, l, &ht, &entry, NULL); hm != NULL; hm = next_of_level(leader, l, &ht, &entry, hm))
 			clrwrt_one(ht, entry);
 		x86_hm_exit(leader);
 	}

@@ -16,7 +16,7 @@ leaf_at(hat_t *hat, uintptr_t va, htable_t **htp)
 	if (khat_running && !IN_VA_HOLE(va))
 		ht = htable_getpage(hat, va & PAGEMASK, &entry);
 	if (ht != NULL)
-		pte = x86pte_get(ht, entry);	/* may have vanished since */
+		pte = x86pte_get(ht, entry); /* may have vanished since */
 	*htp = ht;
 	return (ht != NULL && PTE_ISPAGE(pte, ht->ht_level) ? pte : 0);
 }
@@ -71,14 +71,14 @@ hat_probe(hat_t *hat, uintptr_t va)
 	htable_t *ht;
 	int mapped = leaf_at(hat, va, &ht) != 0;
 
-	htable_release(ht);	/* accepts NULL (C-38) */
+	htable_release(ht); /* accepts NULL (C-38) */
 	return (mapped);
 }
 
 size_t
 hat_get_mapped_size(hat_t *hat)
 {
-	size_t bytes = hat->hat_ism_pgcnt << PAGESHIFT;		/* C-36: pages are not bytes */
+	size_t bytes = hat->hat_ism_pgcnt << PAGESHIFT; /* C-36: pages are not bytes */
 
 	for (level_t l = 0; l <= mmu.max_page_level; l++)
 		bytes += hat->hat_pages_mapped[l] << LEVEL_SHIFT(l);

@@ -6,7 +6,7 @@
 #include <hat/hment.h>
 #include <hat/htable_impl.h>
 
-#define MAX_RANGES	8	/**< ranges unmapped before the callback hears of them */
+#define MAX_RANGES 8 /**< ranges unmapped before the callback hears of them */
 
 static void
 unlock_one(htable_t *ht, uintptr_t va)
@@ -27,8 +27,8 @@ page_of(const htable_t *ht, uint_t entry, x86pte_t pte)
 		return (NULL);
 	pp = page_numtopp_nolock(PTE2PFN(pte, ht->ht_level));
 	if (pp == NULL)
-		panic("hat_pte_unmap: no page for entry 0x%llx, table %p, slot %u", (unsigned long long)pte, (const void *)ht,
-		    entry);
+		panic(
+		    "hat_pte_unmap: no page for entry 0x%llx, table %p, slot %u", (unsigned long long)pte, (const void *)ht, entry);
 	return (pp);
 }
 
@@ -51,14 +51,14 @@ finish_unmap(htable_t *ht, uint_t entry, page_t *pp, x86pte_t old, uint_t flags)
 
 /** Ranges that are unmapped and not yet reported: adjacent pages of one size. And what has been cleared in one table without a flush. */
 struct batch {
-	hat_callback_t	*cb;
-	uintptr_t	start, end;	/**< the whole range */
-	uint_t		unflushed;	/**< entries that a CPU may remember; 2: any number */
-	uintptr_t	unflushed_va;	/**< where it is one */
-	uint_t		n;
+	hat_callback_t *cb;
+	uintptr_t start, end;   /**< the whole range */
+	uint_t unflushed;       /**< entries that a CPU may remember; 2: any number */
+	uintptr_t unflushed_va; /**< where it is one */
+	uint_t n;
 	struct {
-		uintptr_t	start, bytes;
-		level_t		level;
+		uintptr_t start, bytes;
+		level_t level;
 	} r[MAX_RANGES];
 };
 
@@ -112,7 +112,7 @@ unmap_leaf(htable_t *ht, uint_t entry, uint_t flags, x86pte_t old, void *pte_ptr
 			return;
 		}
 		if (pp != NULL)
-			x86_hm_exit(pp);	/* somebody has put another page there: its list is another one */
+			x86_hm_exit(pp); /* somebody has put another page there: its list is another one */
 	}
 }
 
@@ -127,10 +127,10 @@ hat_pte_unmap(htable_t *ht, uint_t entry, uint_t flags, x86pte_t old, void *pte_
 static void
 batch_report(hat_t *hat, struct batch *b)
 {
-	batch_flush(hat, b);	/* who hears of a page may use it again */
+	batch_flush(hat, b); /* who hears of a page may use it again */
 	for (uint_t i = 0; i < b->n; i++) {
 		b->cb->hcb_start = b->r[i].start;
-		b->cb->hcb_end = b->r[i].start + b->r[i].bytes;	/* C-35: bytes, not pages shifted by a size */
+		b->cb->hcb_end = b->r[i].start + b->r[i].bytes; /* C-35: bytes, not pages shifted by a size */
 		b->cb->hcb_func(b->cb);
 	}
 	b->n = 0;
@@ -161,7 +161,7 @@ sweep_run(htable_t *ht, uint_t entry, uint_t end, struct batch *b)
 	x86pte_t seen = htable_sweep(ht, entry, end);
 
 	if ((seen & (PT_REF | PT_MOD)) && !(ht->ht_flags & HTABLE_CUT))
-		b->unflushed = 2;	/* which ones is not known */
+		b->unflushed = 2; /* which ones is not known */
 }
 
 /**
@@ -257,7 +257,7 @@ hat_unload_callback(hat_t *hat, uintptr_t va, size_t len, uint_t flags, hat_call
 	if (!hat_range_ok(hat, va, len))
 		return;
 	if (cb == NULL && len == PAGESIZE && unload_one(hat, va, flags))
-		return;		/* anything else, the inside of a large page for instance, is a range like others (C-43) */
+		return; /* anything else, the inside of a large page for instance, is a range like others (C-43) */
 	while (va < end && (pte = htable_walk(hat, &ht, &va, end)) != 0) {
 		hat_check_cut("hat_unload", ht, va, start, end);
 		if (by_table(ht)) {

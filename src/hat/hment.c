@@ -13,7 +13,7 @@
 #include <sys/thread.h>
 #include <sys/tunable.h>
 
-#define HMENT_RESERVE_AMOUNT	200	/**< a claim of 512 consecutive faults finds enough without a slab */
+#define HMENT_RESERVE_AMOUNT 200 /**< a claim of 512 consecutive faults finds enough without a slab */
 
 hment_t **hment_hash_table;
 kmem_cache_t *hment_cache;
@@ -22,7 +22,7 @@ uint_t hment_reserve_cnt;
 uint64_t hment_reserve_amount = HMENT_RESERVE_AMOUNT;
 TUNABLE_NUMBER(hment_reserve_amount, "hment_reserve_amount", "steady number of mapping records in the reserve");
 
-static kmutex_t *list_locks;		/* NULL until hment_init() */
+static kmutex_t *list_locks; /* NULL until hment_init() */
 static kmutex_t *bucket_locks;
 static kmutex_t reserve_lock;
 
@@ -178,11 +178,10 @@ hment_reserve(uint_t count)
 void
 hment_init(void)
 {
-	hment_cache = kmem_cache_create("hment_t", sizeof (hment_t), 0, NULL, NULL, NULL, NULL, hat_memload_arena,
-	    KMC_NOHASH);
-	hment_hash_table = kmem_zalloc(HMENT_NHASH * sizeof (hment_t *), KM_SLEEP);
-	bucket_locks = kmem_zalloc(HMENT_NLOCKS * sizeof (kmutex_t), KM_SLEEP);
-	list_locks = kmem_zalloc(HMENT_NLOCKS * sizeof (kmutex_t), KM_SLEEP);
+	hment_cache = kmem_cache_create("hment_t", sizeof(hment_t), 0, NULL, NULL, NULL, NULL, hat_memload_arena, KMC_NOHASH);
+	hment_hash_table = kmem_zalloc(HMENT_NHASH * sizeof(hment_t *), KM_SLEEP);
+	bucket_locks = kmem_zalloc(HMENT_NLOCKS * sizeof(kmutex_t), KM_SLEEP);
+	list_locks = kmem_zalloc(HMENT_NLOCKS * sizeof(kmutex_t), KM_SLEEP);
 }
 
 /* ------------------------------------------------------------------ the hash */
@@ -297,7 +296,7 @@ hment_prepare(htable_t *ht, uint_t entry, page_t *pp)
 		hm = hment_alloc();
 		hm->hm_next = spare;
 		spare = hm;
-		x86_hm_enter(pp);	/* the list may have changed: ask again */
+		x86_hm_enter(pp); /* the list may have changed: ask again */
 	}
 	return (spare);
 }
@@ -346,8 +345,7 @@ hment_remove(page_t *pp, htable_t *ht, uint_t entry)
 	}
 	hm = pp->p_embed ? NULL : hash_find(ht, entry, true);
 	if (hm == NULL)
-		panic("hment_remove: page 0x%lx does not know that entry %u of table %p maps it", pp->p_pagenum, entry,
-		    (void *)ht);
+		panic("hment_remove: page 0x%lx does not know that entry %u of table %p maps it", pp->p_pagenum, entry, (void *)ht);
 	record_remove(pp, hm);
 	if (pp->p_share == 1) {
 		last = pp->p_mapping;

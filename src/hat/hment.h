@@ -24,21 +24,21 @@
 
 /** One mapping of a page that has several. */
 typedef struct hment {
-	struct hment	*hm_hashnext;	/**< [K] */
-	struct hment	*hm_next;	/**< [H] list; elsewhere: next unused object */
-	struct hment	*hm_prev;	/**< [H] NULL at the head */
-	htable_t	*hm_htable;	/**< [C] */
-	pfn_t		hm_pfn;		/**< [C] its frame: half of the key */
-	uint_t		hm_entry;	/**< [C] the other half */
+	struct hment *hm_hashnext; /**< [K] */
+	struct hment *hm_next;     /**< [H] list; elsewhere: next unused object */
+	struct hment *hm_prev;     /**< [H] NULL at the head */
+	htable_t *hm_htable;       /**< [C] */
+	pfn_t hm_pfn;              /**< [C] its frame: half of the key */
+	uint_t hm_entry;           /**< [C] the other half */
 } hment_t;
 
 /** What hment_walk() returns for a mapping that is kept in the page. */
-#define HMENT_EMBEDDED	((hment_t *)1)
+#define HMENT_EMBEDDED ((hment_t *)1)
 
-#define HMENT_NHASH	1024	/**< buckets: only pages mapped more than once use them */
-#define HMENT_NLOCKS	64	/**< locks of lists; as many of buckets */
+#define HMENT_NHASH  1024 /**< buckets: only pages mapped more than once use them */
+#define HMENT_NLOCKS 64   /**< locks of lists; as many of buckets */
 
-extern hment_t **hment_hash_table;	/**< for the checker */
+extern hment_t **hment_hash_table; /**< for the checker */
 extern kmem_cache_t *hment_cache;
 extern hment_t *hment_reserve_pool;
 extern uint_t hment_reserve_cnt;
@@ -50,7 +50,7 @@ uint_t hment_hash(pfn_t table, uint_t entry);
 /** Lock a page's mapping list; pages share locks, so never two at once. Nothing happens before hment_init(). */
 void x86_hm_enter(page_t *pp);
 void x86_hm_exit(page_t *pp);
-bool x86_hm_held(page_t *pp);	/**< by this thread; true before hment_init() */
+bool x86_hm_held(page_t *pp); /**< by this thread; true before hment_init() */
 
 /**
  * Get what recording one more mapping will take.
@@ -81,9 +81,9 @@ hment_t *hment_walk(page_t *pp, htable_t **htp, uint_t *entryp, hment_t *prev);
 /** How often a page is mapped, in leaves of all sizes. Takes list locks, one after another. */
 uint_t hment_mapcnt(page_t *pp);
 
-void hment_init(void);			/**< locks, hash and cache; before that the locks do nothing */
-void hment_reserve(uint_t count);	/**< fill the reserve with so many more objects */
-void hment_adjust_reserve(void);	/**< trim it to hment_reserve_amount, unless this thread lives on it */
+void hment_init(void);            /**< locks, hash and cache; before that the locks do nothing */
+void hment_reserve(uint_t count); /**< fill the reserve with so many more objects */
+void hment_adjust_reserve(void);  /**< trim it to hment_reserve_amount, unless this thread lives on it */
 
 /** Which of the mapping lists' locks is this? For those who watch the order of locks (src/host/lock.c). */
 enum hment_lock { HMENT_NO_LOCK, HMENT_LIST_LOCK, HMENT_LEAF_LOCK };

@@ -21,28 +21,28 @@
  * @name ht_flags
  * @{
  */
-#define HTABLE_VLP		0x01	/**< entries live in the hat (hat_vlp_ptes), no frame */
-#define HTABLE_SHARED_PFN	0x02	/**< the frame belongs to ht_shares */
-#define HTABLE_CUT		0x04	/**< the link to it is cleared and flushed while it is emptied (htable_cut.c) */
+#define HTABLE_VLP        0x01 /**< entries live in the hat (hat_vlp_ptes), no frame */
+#define HTABLE_SHARED_PFN 0x02 /**< the frame belongs to ht_shares */
+#define HTABLE_CUT        0x04 /**< the link to it is cleared and flushed while it is emptied (htable_cut.c) */
 /** @} */
 
 /** One page table. */
 typedef struct htable {
-	struct htable	*ht_next;	/**< [B] chain; cached stack: hat_mutex; reserve: its mutex */
-	hat_t		*ht_hat;	/**< [C] owner; NULL in the reserve */
-	uintptr_t	ht_vaddr;	/**< [C] first address it covers, its "base" */
-	level_t		ht_level;	/**< [C] 0 maps 4 KiB pages */
-	uint8_t		ht_flags;	/**< [C], but HTABLE_CUT: [B] */
-	uint16_t	ht_permanent;	/**< [B] how many of the holds are for ever (spec 4.2): for the checker */
-	int32_t		ht_busy;	/**< [B] holds */
-	struct htable	*ht_prev;	/**< [B] chain only; NULL at its head */
-	volatile int32_t ht_valid_cnt;	/**< [A] valid entries; whoever changes it owns a hold */
-	volatile uint32_t ht_lock_cnt;	/**< [A] locked mappings: forbids stealing */
-	pfn_t		ht_pfn;		/**< [C] frame of the table; PFN_INVALID when VLP or none yet */
-	struct htable	*ht_parent;	/**< [C] table above, which we hold; NULL at the top */
-	struct htable	*ht_shares;	/**< [C] source of a shared frame, which we hold; else NULL */
-	volatile uint32_t ht_groups;	/**< [A] a bit for each group of entries that has had a valid one (htable_note()) */
-	volatile uint8_t ht_rank;	/**< [A] what the stealer thinks of it, HTABLE_RANK_*; 0 at first (htable_rank.c) */
+	struct htable *ht_next;        /**< [B] chain; cached stack: hat_mutex; reserve: its mutex */
+	hat_t *ht_hat;                 /**< [C] owner; NULL in the reserve */
+	uintptr_t ht_vaddr;            /**< [C] first address it covers, its "base" */
+	level_t ht_level;              /**< [C] 0 maps 4 KiB pages */
+	uint8_t ht_flags;              /**< [C], but HTABLE_CUT: [B] */
+	uint16_t ht_permanent;         /**< [B] how many of the holds are for ever (spec 4.2): for the checker */
+	int32_t ht_busy;               /**< [B] holds */
+	struct htable *ht_prev;        /**< [B] chain only; NULL at its head */
+	volatile int32_t ht_valid_cnt; /**< [A] valid entries; whoever changes it owns a hold */
+	volatile uint32_t ht_lock_cnt; /**< [A] locked mappings: forbids stealing */
+	pfn_t ht_pfn;                  /**< [C] frame of the table; PFN_INVALID when VLP or none yet */
+	struct htable *ht_parent;      /**< [C] table above, which we hold; NULL at the top */
+	struct htable *ht_shares;      /**< [C] source of a shared frame, which we hold; else NULL */
+	volatile uint32_t ht_groups;   /**< [A] a bit for each group of entries that has had a valid one (htable_note()) */
+	volatile uint8_t ht_rank;      /**< [A] what the stealer thinks of it, HTABLE_RANK_*; 0 at first (htable_rank.c) */
 } htable_t;
 
 /** Entries of this table that mean something: 4 for a PAE directory, else 512 or 1024. */
@@ -72,7 +72,7 @@ HTABLE_LAST_PAGE(const htable_t *ht)
  * @inv{N16}
  * @{
  */
-#define HTABLE_NGROUPS	32
+#define HTABLE_NGROUPS 32
 
 /** The entry is valid now, or will be. */
 static inline void
@@ -89,7 +89,7 @@ static inline uint_t
 htable_skip(const htable_t *ht, uint_t entry)
 {
 	uint_t group = entry >> MMU_GROUP_SHIFT;
-	uint32_t bits = (uint32_t)((uint64_t)ht->ht_groups >> group);	/* behind the last group: none */
+	uint32_t bits = (uint32_t)((uint64_t)ht->ht_groups >> group); /* behind the last group: none */
 
 	if ((bits & 1) || (ht->ht_flags & HTABLE_SHARED_PFN))
 		return (entry);
@@ -103,7 +103,7 @@ htable_skip(const htable_t *ht, uint_t entry)
 static inline uintptr_t
 htable_base(const hat_t *hat, uintptr_t va, level_t level)
 {
-	return (level > 0 && level == TOP_LEVEL(hat) ? 0 : va & LEVEL_MASK(level + 1));	/* level 0 is never the top */
+	return (level > 0 && level == TOP_LEVEL(hat) ? 0 : va & LEVEL_MASK(level + 1)); /* level 0 is never the top */
 }
 
 /** The lock that guards the table at (hat, base, level), whether it exists or not; h = htable_hash() of that triple. */
@@ -331,18 +331,18 @@ void htable_reap(void *arg);
 struct hatstats {
 	volatile ulong_t hs_reap_attempts, hs_reaped, hs_steals, hs_ptable_allocs, hs_ptable_frees;
 	volatile ulong_t hs_htable_rgets, hs_htable_rputs, hs_htable_shared, hs_htable_unshared;
-	volatile ulong_t hs_adopted, hs_tlb_inval_delayed, hs_tlb_invals;	/* the last: of user hats */
+	volatile ulong_t hs_adopted, hs_tlb_inval_delayed, hs_tlb_invals; /* the last: of user hats */
 };
 extern struct hatstats hatstat;
 #ifdef DEBUG
-#define HATSTAT_INC(f)	atomic_add_long(&hatstat.f, 1)
+#	define HATSTAT_INC(f) atomic_add_long(&hatstat.f, 1)
 #else
-#define HATSTAT_INC(f)	((void)0)
+#	define HATSTAT_INC(f) ((void)0)
 #endif
 /** @} */
 
-#define HTABLE_RESERVE_AMOUNT	200	/**< added to the boot reserve */
-extern uint64_t htable_reserve_amount;	/**< steady size of the reserve */
+#define HTABLE_RESERVE_AMOUNT 200      /**< added to the boot reserve */
+extern uint64_t htable_reserve_amount; /**< steady size of the reserve */
 extern uint_t htable_reserve_cnt;
 extern volatile uint32_t active_ptables; /**< frames that are page tables */
 

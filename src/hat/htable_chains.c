@@ -18,14 +18,14 @@ nchains(const struct hat_chains *hc)
 static bool
 embedded(const hat_t *hat, htable_t *const *head)
 {
-	return ((uintptr_t)head - (uintptr_t)hat->hat_first_chains < sizeof (hat->hat_first_chains));
+	return ((uintptr_t)head - (uintptr_t)hat->hat_first_chains < sizeof(hat->hat_first_chains));
 }
 
 static void
 free_array(const hat_t *hat, htable_t **head, uint_t n)
 {
 	if (!embedded(hat, head))
-		kmem_free(head, n * sizeof (htable_t *));
+		kmem_free(head, n * sizeof(htable_t *));
 }
 
 void
@@ -70,10 +70,10 @@ static void COLD
 grow(hat_t *hat, struct hat_chains *hc)
 {
 	uint_t n = nchains(hc);
-	htable_t **new = kmem_zalloc(2 * n * sizeof (htable_t *), KM_NOSLEEP), **old = new;
+	htable_t **new = kmem_zalloc(2 * n * sizeof(htable_t *), KM_NOSLEEP), **old = new;
 
 	if (new == NULL)
-		return;		/* longer chains are slower, and nothing else: the next new table tries again */
+		return; /* longer chains are slower, and nothing else: the next new table tries again */
 	mutex_enter(&hc->hc_lock);
 	if (n == nchains(hc)) {
 		old = hc->hc_head;
@@ -82,7 +82,7 @@ grow(hat_t *hat, struct hat_chains *hc)
 		move_tables(hat, old, n);
 	}
 	mutex_exit(&hc->hc_lock);
-	free_array(hat, old, old == new ? 2 * n : n);	/* another thread was faster: then our own */
+	free_array(hat, old, old == new ? 2 * n : n); /* another thread was faster: then our own */
 }
 
 void
@@ -97,8 +97,9 @@ htable_chains_grow(hat_t *hat, uint_t h)
 void
 htable_chains_grow_kernel(void)
 {
-	for (uint_t turn = 0; turn < 4; turn++)		/* to at most 32 */
+	for (uint_t turn = 0; turn < 4; turn++) /* to at most 32 */
 		for (uint_t k = 0; k < HAT_NLOCKS; k++)
-			if (nchains(&kas_hat->hat_chains[k]) < 16 || kas_hat->hat_chains[k].hc_count > nchains(&kas_hat->hat_chains[k]))
+			if (nchains(&kas_hat->hat_chains[k]) < 16 ||
+			    kas_hat->hat_chains[k].hc_count > nchains(&kas_hat->hat_chains[k]))
 				grow(kas_hat, &kas_hat->hat_chains[k]);
 }

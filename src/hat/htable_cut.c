@@ -20,8 +20,8 @@ relink(htable_t *ht, x86pte_t old, x86pte_t new)
 	x86pte_t found = x86pte_cas(ht->ht_parent, htable_va2entry(ht->ht_vaddr, ht->ht_parent), old, new);
 
 	if (found != old)
-		panic("htable_cut: bad link to table %p: found 0x%llx, expected 0x%llx", (void *)ht,
-		    (unsigned long long)found, (unsigned long long)old);
+		panic("htable_cut: bad link to table %p: found 0x%llx, expected 0x%llx", (void *)ht, (unsigned long long)found,
+		    (unsigned long long)old);
 }
 
 void
@@ -84,7 +84,7 @@ htable_try_cut(htable_t *ht)
 	bool alone;
 
 	if (ht->ht_level >= mmu.max_page_level || (ht->ht_hat->hat_flags & HAT_FREEING))
-		return (false);		/* htable_release() would leave it in place */
+		return (false); /* htable_release() would leave it in place */
 	mutex_enter(lock);
 	alone = ht->ht_busy == 1 && ht->ht_parent != NULL && !(ht->ht_flags & (HTABLE_CUT | HTABLE_SHARED_PFN));
 	if (alone)
@@ -107,7 +107,7 @@ htable_cut_done(htable_t *ht)
 		htable_release(ht);
 		return;
 	}
-	htable_cut_off(ht);	/* and no flush: that was done first */
+	htable_cut_off(ht); /* and no flush: that was done first */
 	htable_chain_remove(ht, h);
 	mutex_exit(lock);
 	htable_free(ht);

@@ -14,12 +14,12 @@
 /* Shared state, all of it defined in state.c: units own no globals. */
 extern kmem_cache_t *htable_cache;
 extern kmutex_t htable_reserve_mutex;
-extern htable_t *htable_reserve_pool;	/**< stack through ht_next, under htable_reserve_mutex */
+extern htable_t *htable_reserve_pool;       /**< stack through ht_next, under htable_reserve_mutex */
 extern volatile uint32_t htable_dont_cache; /**< non-zero: released tables are really freed */
 extern uint64_t htable_steal_passes;
-extern uintptr_t htable_secret;		/**< odd, drawn at boot: what htable_hash() multiplies by */
-extern uint64_t force_steal;		/**< DEBUG: every (n+1)-th request for a frame fails */
-extern volatile uint32_t ptable_cnt;	/**< DEBUG: counts towards it */
+extern uintptr_t htable_secret;      /**< odd, drawn at boot: what htable_hash() multiplies by */
+extern uint64_t force_steal;         /**< DEBUG: every (n+1)-th request for a frame fails */
+extern volatile uint32_t ptable_cnt; /**< DEBUG: counts towards it */
 
 /**
  * Put a table at the head of the chain of hash h, and count it in hc_count.
@@ -208,7 +208,7 @@ htable_t *htable_after_cut(htable_t *ht) COLD;
  * stealer looks everywhere once.
  * @{
  */
-extern volatile uint32_t htable_ranks[HTABLE_NRANKS];	/**< of all hats */
+extern volatile uint32_t htable_ranks[HTABLE_NRANKS]; /**< of all hats */
 /** Give a linked table the rank that it should have. Any lock may be held. */
 void htable_rank_follow(htable_t *ht) COLD;
 /** It leaves its chain. */
@@ -222,7 +222,7 @@ void htable_rank_forget(hat_t *hat);
 static inline uint_t
 htable_rank_live(uint_t n)
 {
-	return (HTABLE_RANK_EMPTY + ((n + (1u << HTABLE_RANK_SHIFT) - 1) >> HTABLE_RANK_SHIFT));	/* EMPTY + 1 is LIVE */
+	return (HTABLE_RANK_EMPTY + ((n + (1u << HTABLE_RANK_SHIFT) - 1) >> HTABLE_RANK_SHIFT)); /* EMPTY + 1 is LIVE */
 }
 
 /** Have a table's rank follow its count. */

@@ -10,7 +10,7 @@
 #include <hat/htable_impl.h>
 #include <vm/page.h>
 
-#define MOST	8	/* two one-page processes' worth */
+#define MOST 8 /* two one-page processes' worth */
 
 /** About so many lie there: the kernel pushes and pops too, and says nothing. Two at once may take one too many off. */
 static volatile int32_t kept;
@@ -34,7 +34,7 @@ htable_kept(void)
 	htable_t *ht = kas_hat->hat_ht_cached != NULL ? hat_cache_get(kas_hat) : NULL;
 
 	if (ht == NULL)
-		kept = 0;	/* the kernel may have used them: more can be kept again */
+		kept = 0; /* the kernel may have used them: more can be kept again */
 	else if (kept > 0)
 		atomic_dec_int(&kept);
 	return (ht);

@@ -9,8 +9,8 @@ uint_t
 htable_run(htable_t *ht, uintptr_t va, uintptr_t eaddr)
 {
 	uint_t entry = htable_va2entry(va, ht), size = 1u << MMU_PTE_SHIFT, n = 1, most;
-	const volatile uint8_t *p = x86pte_mapin(ht->ht_pfn, entry, ht);	/* leaves are in no table that has no frame */
-	uint8_t want = PT_VALID | (ht->ht_level > 0 ? PT_PAGESIZE : 0);		/* both are in the first byte */
+	const volatile uint8_t *p = x86pte_mapin(ht->ht_pfn, entry, ht); /* leaves are in no table that has no frame */
+	uint8_t want = PT_VALID | (ht->ht_level > 0 ? PT_PAGESIZE : 0);  /* both are in the first byte */
 
 	/* mostly it stands alone; the last entry of a table has nothing behind it that may be looked at */
 	if ((entry + 1) % MMU_PTES != 0 && (p[size] & want) == want) {

@@ -20,9 +20,9 @@ static pfn_t top_pfn;
 
 /** Where an address's entry is: the frame of its table, and the index. */
 struct slot {
-	pfn_t		pfn;
-	uint_t		index;
-	level_t		level;
+	pfn_t pfn;
+	uint_t index;
+	level_t level;
 };
 
 static uint_t
@@ -67,7 +67,7 @@ find_slot(uintptr_t va, level_t level, bool make)
 			pte = MAKEPTP(make_ptable(), s.level - 1);
 			slot_put(&s, pte);
 			if (s.level == VLP_LEVEL && mmu.max_level == VLP_LEVEL)
-				write_cr3(read_cr3());	/* PAE directory pointers are read at this moment only [SDM3 4.4.1] */
+				write_cr3(read_cr3()); /* PAE directory pointers are read at this moment only [SDM3 4.4.1] */
 		}
 		if (!PTE_ISVALID(pte) || PTE_IS_LGPG(pte, s.level))
 			return (s);

@@ -13,7 +13,7 @@ static void
 levels_init(void)
 {
 	for (uint_t l = 0; l <= mmu.num_level; l++) {
-		bool fits = mmu.level_shift[l] < 8 * sizeof (uintptr_t);
+		bool fits = mmu.level_shift[l] < 8 * sizeof(uintptr_t);
 
 		mmu.level_size[l] = fits ? (uintptr_t)1 << mmu.level_shift[l] : 0;
 		mmu.level_offset[l] = mmu.level_size[l] - 1;
@@ -50,7 +50,7 @@ hole_init(void)
 static void
 paging_features_on(void)
 {
-	bool nx = x86_features.nx && mmu.pae_hat;	/* entries of 4 bytes have no place for it */
+	bool nx = x86_features.nx && mmu.pae_hat; /* entries of 4 bytes have no place for it */
 
 	if (nx)
 		wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE);
@@ -70,7 +70,7 @@ mmu_init(void)
 	mmu.max_level = mmu.num_level - 1;
 	mmu.pae_hat = mmu.pte_size == 8;
 	mmu.pte_size_shift = mmu.pae_hat ? 3 : 2;
-	mmu.group_shift = mmu.pae_hat ? 4 : 5;		/* 32 groups a table, whatever the size of an entry */
+	mmu.group_shift = mmu.pae_hat ? 4 : 5; /* 32 groups a table, whatever the size of an entry */
 	mmu.ptes_per_table = PAGESIZE / mmu.pte_size;
 	mmu.highest_pfn = mmu.pae_hat ? pa_to_pfn((1ull << x86_features.maxphyaddr) - 1) : pa_to_pfn(UINT32_MAX);
 	levels_init();

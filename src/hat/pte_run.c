@@ -9,7 +9,7 @@
 #include <hat/x86pte.h>
 #include <sys/atomic.h>
 
-#define UNLISTED	(PT_SOFTWARE & ~(PT_NOCONSIST - 1))	/* any of these bits: PT_NOCONSIST or more */
+#define UNLISTED (PT_SOFTWARE & ~(PT_NOCONSIST - 1)) /* any of these bits: PT_NOCONSIST or more */
 
 static inline bool
 unlisted(x86pte_t pte)
@@ -24,7 +24,7 @@ sweep_64(volatile uint64_t *p, uint_t n, x86pte_t *seen)
 	uint_t gone = 0;
 
 	for (volatile uint64_t *end = p + n; p < end; p++) {
-		uint64_t pte = *p;	/* in two halves on i386: then the exchange fails, and the entry is left for later */
+		uint64_t pte = *p; /* in two halves on i386: then the exchange fails, and the entry is left for later */
 
 		if (unlisted(pte) && atomic_cas_64(p, pte, 0) == pte) {
 			gone++;

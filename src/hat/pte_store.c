@@ -18,7 +18,7 @@ pte_store(volatile void *p, x86pte_t value)
 		*half = (uint32_t)value;
 		return;
 	}
-	if (sizeof (uintptr_t) == sizeof (x86pte_t)) {
+	if (sizeof(uintptr_t) == sizeof(x86pte_t)) {
 		*(volatile x86pte_t *)p = value;
 		return;
 	}

@@ -12,9 +12,9 @@
 
 #include <hat/htable.h>
 
-#define LPAGE_ERROR	(~(x86pte_t)0)	/**< x86pte_set(): a link is in the way of a large page */
+#define LPAGE_ERROR (~(x86pte_t)0) /**< x86pte_set(): a link is in the way of a large page */
 /** In the slot of a table that is cut off (htable_cut.c): not valid, but neither empty. In the first byte of an entry of any size. */
-#define PTE_CUT		PT_WRITABLE
+#define PTE_CUT PT_WRITABLE
 
 /**
  * Load one entry, whole: never half of an old and half of a new one, on a CPU that loads 4 bytes at a time.

@@ -21,22 +21,22 @@
 #include <x86/cpufunc.h>
 #include <memmap.h>
 
-#define TEXT_PHYS	0x200000u	/* where the image's parts would be: HOST_SYMBOLS in host.mk says the same */
-#define TEXT_BYTES	0x100000u
-#define DATA_PHYS	0x400000u
-#define VGA_TEXT	0xb8000u
+#define TEXT_PHYS  0x200000u /* where the image's parts would be: HOST_SYMBOLS in host.mk says the same */
+#define TEXT_BYTES 0x100000u
+#define DATA_PHYS  0x400000u
+#define VGA_TEXT   0xb8000u
 
-#define LINK		0x027u		/* PT_PTPBITS */
-#define DIRPTR		0x001u		/* a PAE directory pointer: present only */
-#define LEAF		0x463u		/* P, R/W, A, D, PT_NOCONSIST */
-#define LARGE		(LEAF | 0x080u)
+#define LINK   0x027u /* PT_PTPBITS */
+#define DIRPTR 0x001u /* a PAE directory pointer: present only */
+#define LEAF   0x463u /* P, R/W, A, D, PT_NOCONSIST */
+#define LARGE  (LEAF | 0x080u)
 
 const struct machine_options *host_options;
 void (*host_last_words)(void);
 bootinfo_t bootinfo;
 const char *volatile panicstr;
 
-static paddr_t next_free;	/* boot's memory grows from the seed tables upward */
+static paddr_t next_free; /* boot's memory grows from the seed tables upward */
 static bool closed;
 
 /* ------------------------------------------------------------------ stops */
@@ -48,7 +48,7 @@ panic(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof (text), fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	machine_stop(text);
 }
@@ -83,7 +83,7 @@ record(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	(void)vsnprintf(line, sizeof (line), fmt, ap);
+	(void)vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
 	if (host_record != NULL)
 		host_record(line);
@@ -173,10 +173,10 @@ boot_owns(paddr_t pa)
 
 /** The format that the entry code chooses. */
 static struct seed {
-	uint_t		levels, size;	/* of an entry */
-	bool		large;		/* are there large pages? */
-	uint8_t		shift[4];
-	paddr_t		top;
+	uint_t levels, size; /* of an entry */
+	bool large;          /* are there large pages? */
+	uint8_t shift[4];
+	paddr_t top;
 } seed;
 
 static const struct seed seed_long = { 4, 8, true, { 12, 21, 30, 39 }, 0 };
@@ -201,7 +201,7 @@ seed_slot(uintptr_t va, uint_t level)
 {
 	paddr_t table = seed.top, at;
 
-	for (uint_t l = seed.levels - 1; ; l--) {
+	for (uint_t l = seed.levels - 1;; l--) {
 		bool directory = seed.levels == 3 && l == 2;
 
 		at = table + ((uint64_t)va >> seed.shift[l] & (directory ? 3 : PAGESIZE / seed.size - 1)) * seed.size;
@@ -284,7 +284,7 @@ what_the_loader_says(void)
 	bootinfo.bi_ram[0] = (boot_range_t){ 0, 0x9f000 };
 	bootinfo.bi_ram[1] = (boot_range_t){ 0x100000, HOST_RAM };
 	bootinfo.bi_nram = 2;
-	strlcpy(bootinfo.bi_cmdline, host_options->cmdline, sizeof (bootinfo.bi_cmdline));
+	strlcpy(bootinfo.bi_cmdline, host_options->cmdline, sizeof(bootinfo.bi_cmdline));
 }
 
 /* ------------------------------------------------------------------ kmain() */
@@ -305,7 +305,7 @@ host_boot_tables(void)
 	hat_init();
 	hat_kern_alloc();
 	page_init();
-	if (kpm_vbase != 0) {	/* the tables have it where the real kernel has it; used it is where the host can */
+	if (kpm_vbase != 0) { /* the tables have it where the real kernel has it; used it is where the host can */
 		machine_map_all(HOST_KPM);
 		kpm_vbase = HOST_KPM;
 	}

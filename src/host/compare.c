@@ -9,15 +9,15 @@
 #include <sys/debug.h>
 #include <sys/string.h>
 
-#define SCRATCH_TOP	0x2000u	/**< where the four entries of a VLP hat have a level above them */
-#define SCRATCH_FRAME	0x1000u	/**< below 1 MiB, where the page allocator leaves everything alone */
+#define SCRATCH_TOP   0x2000u /**< where the four entries of a VLP hat have a level above them */
+#define SCRATCH_FRAME 0x1000u /**< below 1 MiB, where the page allocator leaves everything alone */
 
 /** Where the HAT's walk stands. */
 struct beside {
-	hat_t		*hat;
-	htable_t	*ht;
-	uintptr_t	va;
-	ulong_t		leaves;
+	hat_t *hat;
+	htable_t *ht;
+	uintptr_t va;
+	ulong_t leaves;
 };
 
 paddr_t
@@ -25,7 +25,7 @@ hat_root(hat_t *hat)
 {
 	if (!(hat->hat_flags & HAT_VLP))
 		return (pfn_to_pa(hat->hat_htable->ht_pfn));
-	memcpy(machine_phys(SCRATCH_FRAME), hat->hat_vlp_ptes, sizeof (hat->hat_vlp_ptes));
+	memcpy(machine_phys(SCRATCH_FRAME), hat->hat_vlp_ptes, sizeof(hat->hat_vlp_ptes));
 	if (mmu.max_level == VLP_LEVEL)
 		return (SCRATCH_FRAME);
 	*(x86pte_t *)machine_phys(SCRATCH_TOP) = SCRATCH_FRAME | PT_PTPBITS;
@@ -72,7 +72,7 @@ hat_compare(hat_t *hat)
 
 	expect(walk_range(walk_mode(), hat_root(hat), 0, hat_last(hat), next_leaf, &b), "the tables cannot be walked");
 	if (b.leaves > 0 && b.va == 0)
-		htable_release(b.ht);	/* the very last page was mapped */
+		htable_release(b.ht); /* the very last page was mapped */
 	else
 		expect(htable_walk(hat, &b.ht, &b.va, HTABLE_WALK_TO_END) == 0, "htable_walk() finds 0x%lx, which is not in memory",
 		    b.va);

@@ -16,7 +16,7 @@
 #include <sys/xcall.h>
 #include <x86/cpufunc.h>
 
-#define YIELDS_MAX	100000u	/**< without anybody having been helped: an endless loop */
+#define YIELDS_MAX 100000u /**< without anybody having been helped: an endless loop */
 
 cpu_t *cpu[NCPU];
 volatile int ncpus;
@@ -51,7 +51,7 @@ new_cpu(int id)
 	c->cpu_thread = c->cpu_idle = t;
 	t->t_cpu = t->t_bound = c;
 	t->t_state = T_ONPROC;
-	snprintf(t->t_name, sizeof (t->t_name), "cpu%d", id);
+	snprintf(t->t_name, sizeof(t->t_name), "cpu%d", id);
 	cpu[id] = c;
 	return (c);
 }

@@ -27,12 +27,12 @@ void host_boot_tables(void);
 /** And after hat_kern_setup(). */
 void host_boot_rest(void);
 /** Leave only what the entry code maps below the kernel's part to clear_boot_mappings(). */
-#define HOST_LOW_END	0x400000ul
+#define HOST_LOW_END 0x400000ul
 /** Physical memory, without the hole at 640 KiB. */
-#define HOST_RAM	0x04000000ull
+#define HOST_RAM 0x04000000ull
 
 /** Pages at HOST_PAGES. */
-#define HOST_NPAGES	64u
+#define HOST_NPAGES 64u
 
 /** Asserts that the running thread may block, allocate and free here: no lock, no window, preemption on. */
 void host_may_block(const char *what);
@@ -40,7 +40,7 @@ void host_may_block(const char *what);
 const hat_t *host_hat_of(const void *addr);
 
 /** End the run with a message unless cond. */
-#define expect(cond, ...)	((cond) ? (void)0 : panic(__VA_ARGS__))
+#define expect(cond, ...) ((cond) ? (void)0 : panic(__VA_ARGS__))
 /** Invariants and P5; panics when anything is wrong. */
 void host_sound(const char *when);
 

@@ -11,25 +11,25 @@
 #include <vm/page.h>
 #include <memmap.h>
 
-#define MAXCACHES	8
-#define MAXHATS		256
-#define PATTERN_NEW	0xba
-#define PATTERN_FREE	0xde
+#define MAXCACHES    8
+#define MAXHATS      256
+#define PATTERN_NEW  0xba
+#define PATTERN_FREE 0xde
 
 struct kmem_cache {
-	char	kc_name[24];
-	size_t	kc_size, kc_align;
-	void	(*kc_reclaim)(void *);
-	void	*kc_arg;
-	size_t	kc_inuse;
+	char kc_name[24];
+	size_t kc_size, kc_align;
+	void (*kc_reclaim)(void *);
+	void *kc_arg;
+	size_t kc_inuse;
 };
 
 vmem_t *heap_arena, *kmem_va_arena, *hat_memload_arena;
 
 static struct kmem_cache caches[MAXCACHES];
 static uint_t ncaches;
-static uint64_t requests;		/* that may fail */
-static const hat_t *hats[MAXHATS];	/* objects of the cache "hat_t", so that a lock can be told by its address */
+static uint64_t requests;          /* that may fail */
+static const hat_t *hats[MAXHATS]; /* objects of the cache "hat_t", so that a lock can be told by its address */
 
 kmem_cache_t *
 kmem_cache_create(const char *name, size_t size, size_t align, int (*ctor)(void *, void *, int), void (*dtor)(void *, void *),
@@ -40,7 +40,7 @@ kmem_cache_create(const char *name, size_t size, size_t align, int (*ctor)(void 
 	(void)arena, (void)flags;
 	if (ncaches > MAXCACHES || ctor != NULL || dtor != NULL)
 		panic("kmem_cache_create: %s wants what this one has not", name);
-	strlcpy(c->kc_name, name, sizeof (c->kc_name));
+	strlcpy(c->kc_name, name, sizeof(c->kc_name));
 	c->kc_size = size;
 	c->kc_align = align;
 	c->kc_reclaim = reclaim;
@@ -63,7 +63,7 @@ const hat_t *
 host_hat_of(const void *addr)
 {
 	for (uint_t i = 0; i < MAXHATS; i++)
-		if (hats[i] != NULL && (uintptr_t)addr - (uintptr_t)hats[i] < sizeof (hat_t))
+		if (hats[i] != NULL && (uintptr_t)addr - (uintptr_t)hats[i] < sizeof(hat_t))
 			return (hats[i]);
 	return (NULL);
 }
@@ -74,7 +74,8 @@ kmem_cache_alloc(kmem_cache_t *c, int kmflag)
 	void *p;
 
 	host_may_block("kmem_cache_alloc");
-	if ((kmflag & KM_NOSLEEP) && host_options->kmem_fail != 0 && can_steal_post_boot && ++requests % host_options->kmem_fail == 0)
+	if ((kmflag & KM_NOSLEEP) && host_options->kmem_fail != 0 && can_steal_post_boot &&
+	    ++requests % host_options->kmem_fail == 0)
 		return (NULL);
 	p = memset(machine_alloc(c->kc_size, c->kc_align), PATTERN_NEW, c->kc_size);
 	c->kc_inuse++;

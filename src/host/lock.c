@@ -18,10 +18,10 @@ void (*host_between)(void);
 
 /* In order. The site shows it (`make docs`): name, colon, what it is. */
 enum lock_rank {
-	RANK_LIST = 1,	/* mapping list: of a page, x86_hm_enter(); one at a time */
-	RANK_TABLE,	/* table: htable_lock() of (hat, base, level), never two */
-	RANK_LAST,	/* last ones: hat_list_lock, hat_mutex, htable_reserve_mutex, mapping hash; no other of these beside it */
-	RANK_WINDOW	/* window: hci_mutex of this CPU, preemption off */
+	RANK_LIST = 1, /* mapping list: of a page, x86_hm_enter(); one at a time */
+	RANK_TABLE,    /* table: htable_lock() of (hat, base, level), never two */
+	RANK_LAST,     /* last ones: hat_list_lock, hat_mutex, htable_reserve_mutex, mapping hash; no other of these beside it */
+	RANK_WINDOW    /* window: hci_mutex of this CPU, preemption off */
 };
 
 static bool
@@ -69,13 +69,14 @@ void
 host_may_block(const char *what)
 {
 	if (curthread->t_nlocks > 0 || curthread->t_preempt > 0 || CPU->cpu_intr_depth > 0)
-		panic("%s: with %d locks held and preemption %s", what, curthread->t_nlocks, curthread->t_preempt > 0 ? "off" : "on");
+		panic(
+		    "%s: with %d locks held and preemption %s", what, curthread->t_nlocks, curthread->t_preempt > 0 ? "off" : "on");
 }
 
 void
 mutex_init(kmutex_t *m)
 {
-	memset(m, 0, sizeof (*m));
+	memset(m, 0, sizeof(*m));
 }
 
 void
@@ -144,9 +145,21 @@ cv_wait(kcondvar_t *cv, kmutex_t *m)
 	panic("cv_wait: nobody is there to wake thread %s", curthread->t_name);
 }
 
-void cv_init(kcondvar_t *cv) { cv->cv_waiters = NULL; }
-void cv_signal(kcondvar_t *cv) { (void)cv; }
-void cv_broadcast(kcondvar_t *cv) { (void)cv; }
+void
+cv_init(kcondvar_t *cv)
+{
+	cv->cv_waiters = NULL;
+}
+void
+cv_signal(kcondvar_t *cv)
+{
+	(void)cv;
+}
+void
+cv_broadcast(kcondvar_t *cv)
+{
+	(void)cv;
+}
 
 ulong_t
 spin_enter(spinlock_t *l)

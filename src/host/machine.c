@@ -16,7 +16,7 @@
 #include <unistd.h>
 #include "machine.h"
 
-#define PAGE	4096ul
+#define PAGE 4096ul
 
 /* Present when the program was linked with AddressSanitizer or UBSan. */
 extern void *__asan_region_is_poisoned(void *p, size_t n) __attribute__((weak));
@@ -33,10 +33,10 @@ static struct sigaction others_handler;
 
 /** Where machine_stop() goes. */
 struct attempt {
-	jmp_buf		jump;
-	char		*text;
-	size_t		size;
-	struct attempt	*outer;
+	jmp_buf jump;
+	char *text;
+	size_t size;
+	struct attempt *outer;
 };
 static struct attempt *attempt;
 
@@ -93,7 +93,7 @@ catch_faults(void)
 {
 	struct sigaction sa;
 
-	memset(&sa, 0, sizeof (sa));
+	memset(&sa, 0, sizeof(sa));
 	sa.sa_sigaction = on_fault;
 	sa.sa_flags = SA_SIGINFO | SA_NODEFER;
 	sigaction(SIGSEGV, &sa, &others_handler);
@@ -169,7 +169,7 @@ machine_alloc(unsigned long size, unsigned long align)
 {
 	void *p;
 
-	if (posix_memalign(&p, align < sizeof (void *) ? sizeof (void *) : align, size) != 0)
+	if (posix_memalign(&p, align < sizeof(void *) ? sizeof(void *) : align, size) != 0)
 		die("memory");
 	return (p);
 }

@@ -31,21 +31,25 @@ __ubsan_default_options(void)
 }
 
 static const struct machine_options defaults = {
-	.test = "history", .cmdline = "", .cpus = 4, .seed = 1, .steps = 100000, .every = 1000,
+	.test = "history",
+	.cmdline = "",
+	.cpus = 4,
+	.seed = 1,
+	.steps = 100000,
+	.every = 1000,
 };
 
-#define RUN_SECONDS	60	/**< a run of the list takes two */
+#define RUN_SECONDS 60 /**< a run of the list takes two */
 
-static const char usage[] =
-    "usage: %s                            the fixed list of runs\n"
-    "       %s --test boot|pure|branches|misuse|history|panic [options]   one run\n"
-    "  --args \"WORDS\"   the kernel's command line: kpm=0 force_steal=3 page_fail_after=7 ...\n"
-    "  --cpus N         pretend CPUs, 1 to 8 (4)\n"
-    "  --no-1g --no-nx --no-pge --no-cx8   a pretend CPU without that\n"
-    "  --seed N --steps N         of a history (1, 100000)\n"
-    "  --every N        steps from one complete comparison to the next (1000)\n"
-    "  --kmem-fail N    let every N-th request for an object fail\n"
-    "  --verbose        print records and dumps too\n";
+static const char usage[] = "usage: %s                            the fixed list of runs\n"
+			    "       %s --test boot|pure|branches|misuse|history|panic [options]   one run\n"
+			    "  --args \"WORDS\"   the kernel's command line: kpm=0 force_steal=3 page_fail_after=7 ...\n"
+			    "  --cpus N         pretend CPUs, 1 to 8 (4)\n"
+			    "  --no-1g --no-nx --no-pge --no-cx8   a pretend CPU without that\n"
+			    "  --seed N --steps N         of a history (1, 100000)\n"
+			    "  --every N        steps from one complete comparison to the next (1000)\n"
+			    "  --kmem-fail N    let every N-th request for an object fail\n"
+			    "  --verbose        print records and dumps too\n";
 
 static void
 bad_usage(const char *program)
@@ -121,15 +125,18 @@ option(int argc, char **argv, int *i, struct machine_options *o)
 
 /* ------------------------------------------------------------------ the fixed list */
 
-#define ANY	0	/* widths at which a run makes sense */
-#define W64	8		/* bytes of a pointer */
-#define W32	4
+#define ANY 0 /* widths at which a run makes sense */
+#define W64 8 /* bytes of a pointer */
+#define W32 4
 
 static const struct run {
-	int		width;
+	int width;
 	struct machine_options o;
 } runs[] = {
-#define RUN(w, t, a, n, s, k, ...)	{ w, { .test = t, .cmdline = a, .cpus = n, .seed = s, .steps = k, .every = 1000, __VA_ARGS__ } }
+#define RUN(w, t, a, n, s, k, ...) \
+	{ \
+		w, { .test = t, .cmdline = a, .cpus = n, .seed = s, .steps = k, .every = 1000, __VA_ARGS__ } \
+	}
 	RUN(ANY, "boot", "", 1, 1, 0),
 	RUN(ANY, "boot", "", 4, 1, 0),
 	RUN(W64, "boot", "kpm=0", 4, 1, 0),
@@ -209,8 +216,8 @@ run_all(const char *program)
 	unsigned passed = 0, failed = 0;
 	double start = now();
 
-	for (size_t i = 0; i < sizeof (runs) / sizeof (runs[0]); i++) {
-		if (runs[i].width != ANY && runs[i].width != sizeof (void *))
+	for (size_t i = 0; i < sizeof(runs) / sizeof(runs[0]); i++) {
+		if (runs[i].width != ANY && runs[i].width != sizeof(void *))
 			continue;
 		if (run_one(program, &runs[i]))
 			passed++;

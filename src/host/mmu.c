@@ -16,19 +16,23 @@
 #include <x86/cpufunc.h>
 #include <memmap.h>
 
-#define MAX_LEVELS	4
-#define BUCKETS		1024u
-#define WINDOW_PAGES	(1024u + HOST_NPAGES)	/* up to the end of the pages at HOST_PAGES */
-#define MAXPHYADDR	40
+#define MAX_LEVELS   4
+#define BUCKETS      1024u
+#define WINDOW_PAGES (1024u + HOST_NPAGES) /* up to the end of the pages at HOST_PAGES */
+#define MAXPHYADDR   40
 
 /** The shape of one paging mode; `leaf`: bit 7 makes an entry a leaf. */
 struct format {
-	uint_t		levels, size;
-	struct { uint8_t shift; bool leaf; uint16_t count; } level[MAX_LEVELS];
+	uint_t levels, size;
+	struct {
+		uint8_t shift;
+		bool leaf;
+		uint16_t count;
+	} level[MAX_LEVELS];
 };
 
 static const struct format formats[] = {
-	{ 2, 4, { { 12, false, 1024 }, { 22, false, 1024 } } },	/* without PSE, bit 7 of an entry means nothing */
+	{ 2, 4, { { 12, false, 1024 }, { 22, false, 1024 } } }, /* without PSE, bit 7 of an entry means nothing */
 	{ 2, 4, { { 12, false, 1024 }, { 22, true, 1024 } } },
 	{ 3, 8, { { 12, false, 512 }, { 21, true, 512 }, { 30, false, 4 } } },
 	{ 4, 8, { { 12, false, 512 }, { 21, true, 512 }, { 30, true, 512 }, { 39, false, 512 } } },
@@ -36,28 +40,31 @@ static const struct format formats[] = {
 
 /** Something remembered: a translation (a leaf), or a link to a table. */
 struct cached {
-	struct cached	*next, **prev;	/* same bucket */
-	struct cached	*all_next, **all_prev;	/* all translations, or all links, of this CPU */
-	uint64_t	va, size;	/* what it covers */
-	paddr_t		pa;		/* frame of the page, or of the table */
-	level_t		level;		/* of the table that holds the entry */
-	bool		link;
-	bool		user, write, exec, global, dirty;
+	struct cached *next, **prev;         /* same bucket */
+	struct cached *all_next, **all_prev; /* all translations, or all links, of this CPU */
+	uint64_t va, size;                   /* what it covers */
+	paddr_t pa;                          /* frame of the page, or of the table */
+	level_t level;                       /* of the table that holds the entry */
+	bool link;
+	bool user, write, exec, global, dirty;
 };
 
 struct mmu_cpu {
-	uint64_t	cr3, cr4, efer;
-	x86pte_t	directory[4];	/* PAE: loaded with CR3, and only then [SDM3 4.4.1] */
-	struct cached	*bucket[BUCKETS];
-	struct cached	*all[2];	/* translations, links */
-	uint_t		remembered;
+	uint64_t cr3, cr4, efer;
+	x86pte_t directory[4]; /* PAE: loaded with CR3, and only then [SDM3 4.4.1] */
+	struct cached *bucket[BUCKETS];
+	struct cached *all[2]; /* translations, links */
+	uint_t remembered;
 };
 
 static struct mmu_cpu cpus[NCPU];
 static uint_t ncpu;
 static paddr_t kernel_root;
 static const struct machine_options *features;
-static struct { paddr_t pa; int access; } window[WINDOW_PAGES];
+static struct {
+	paddr_t pa;
+	int access;
+} window[WINDOW_PAGES];
 
 uint64_t mmu_walks, mmu_hits, mmu_weaker, mmu_invlpgs, mmu_flushes, mmu_window_moves;
 
@@ -98,7 +105,7 @@ list_add(struct cached **head, struct cached *e)
 static void
 remember(struct mmu_cpu *c, const struct cached *what, uint_t shift)
 {
-	struct cached *e = machine_alloc(sizeof (*e), 0);
+	struct cached *e = machine_alloc(sizeof(*e), 0);
 	struct cached **head = &c->bucket[bucket_of(what->va, shift, what->level)];
 
 	*e = *what;
@@ -245,8 +252,12 @@ permits(const struct cached *t, uint_t how)
 static struct cached
 root_of(const struct format *f, paddr_t cr3)
 {
-	return ((struct cached){ .pa = cr3 & (f->levels == 3 ? ~31ull : ~0xfffull), .level = f->levels, .link = true,
-	    .user = true, .write = true, .exec = true });
+	return ((struct cached){ .pa = cr3 & (f->levels == 3 ? ~31ull : ~0xfffull),
+	    .level = f->levels,
+	    .link = true,
+	    .user = true,
+	    .write = true,
+	    .exec = true });
 }
 
 static void
@@ -476,7 +487,7 @@ invlpg(uintptr_t va)
 
 	mmu_invlpgs++;
 	forget_page(c, va);
-	forget_links(c);	/* all of them, whatever the address [SDM3 4.10.4.1] */
+	forget_links(c); /* all of them, whatever the address [SDM3 4.10.4.1] */
 	if (in_windows(va))
 		(void)window_fill(va);
 }
@@ -549,10 +560,11 @@ cpuid(uint32_t leaf, uint32_t subleaf)
 {
 	(void)subleaf;
 	switch (leaf) {
-	case 0:			/* "Pretend CPU " */
+	case 0: /* "Pretend CPU " */
 		return ((struct cpuid_regs){ 1, 0x74657250, 0x20555043, 0x20646e65 });
-	case 1:			/* PSE MSR PAE CX8 APIC PGE SSE2 */
-		return ((struct cpuid_regs){ .edx = 1u << 3 | 1u << 5 | 1u << 6 | !features->no_cx8 << 8 | 1u << 9 | !features->no_pge << 13 | 1u << 26 });
+	case 1: /* PSE MSR PAE CX8 APIC PGE SSE2 */
+		return ((struct cpuid_regs){
+		    .edx = 1u << 3 | 1u << 5 | 1u << 6 | !features->no_cx8 << 8 | 1u << 9 | !features->no_pge << 13 | 1u << 26 });
 	case 0x80000000:
 		return ((struct cpuid_regs){ .eax = 0x80000008 });
 	case 0x80000001:
@@ -671,5 +683,5 @@ mmu_copy_registers(int from, int to)
 	cpus[to].cr3 = cpus[from].cr3;
 	cpus[to].cr4 = cpus[from].cr4;
 	cpus[to].efer = cpus[from].efer;
-	memcpy(cpus[to].directory, cpus[from].directory, sizeof (cpus[to].directory));
+	memcpy(cpus[to].directory, cpus[from].directory, sizeof(cpus[to].directory));
 }

@@ -15,12 +15,12 @@
  * @name What an access is, and how a fault tells why: the error code of a page fault [SDM3 4.7]
  * @{
  */
-#define MMU_PRESENT	0x01u	/**< faults only: there was an entry, it forbade the access */
-#define MMU_WRITE	0x02u
-#define MMU_USER	0x04u
-#define MMU_RESERVED	0x08u	/**< faults only: an entry with reserved bits */
-#define MMU_EXEC	0x10u
-#define MMU_FAULT	0x100u	/**< faults only: always set, so that none is 0 */
+#define MMU_PRESENT  0x01u /**< faults only: there was an entry, it forbade the access */
+#define MMU_WRITE    0x02u
+#define MMU_USER     0x04u
+#define MMU_RESERVED 0x08u /**< faults only: an entry with reserved bits */
+#define MMU_EXEC     0x10u
+#define MMU_FAULT    0x100u /**< faults only: always set, so that none is 0 */
 /** @} */
 
 /** Switch the machine on: registers as the entry code leaves them. @param top frame of the seed's top table */

@@ -14,8 +14,8 @@
 #include <x86/features.h>
 #include <memmap.h>
 
-#define LARGE	0x200000ull
-#define GIANT	0x40000000ull
+#define LARGE 0x200000ull
+#define GIANT 0x40000000ull
 
 static void
 add_region(struct model *m, uint64_t base, uint_t shift, uint_t n)
@@ -27,7 +27,7 @@ add_region(struct model *m, uint64_t base, uint_t shift, uint_t n)
 	r->shift = shift;
 	r->n = n;
 	if (r->page == NULL)
-		r->page = machine_alloc(REGION_UNITS * sizeof (struct model_page), 0);
+		r->page = machine_alloc(REGION_UNITS * sizeof(struct model_page), 0);
 }
 
 static void
@@ -221,8 +221,8 @@ compare_bits(const struct model *m, const struct model_page *p, const walk_leaf_
 }
 
 struct comparing {
-	struct model	*m;
-	ulong_t		leaves;
+	struct model *m;
+	ulong_t leaves;
 };
 
 static bool
@@ -234,9 +234,9 @@ compare_leaf(const walk_leaf_t *leaf, void *arg)
 	paddr_t want;
 
 	if (p == NULL && c->m->kernel)
-		return (true);	/* boot's, and the HAT's own */
-	expect(p != NULL && p->level >= 0, "0x%llx is mapped and should not be (entry 0x%llx)",
-	    (unsigned long long)leaf->wl_va, (unsigned long long)leaf->wl_entry);
+		return (true); /* boot's, and the HAT's own */
+	expect(p != NULL && p->level >= 0, "0x%llx is mapped and should not be (entry 0x%llx)", (unsigned long long)leaf->wl_va,
+	    (unsigned long long)leaf->wl_entry);
 	want = pfn_to_pa(p->pfn) + (leaf->wl_va & ((1ull << r->shift) - 1));
 	expect(leaf->wl_level == p->level, "0x%llx: leaf at level %d instead of %d", (unsigned long long)leaf->wl_va,
 	    leaf->wl_level, p->level);

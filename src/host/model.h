@@ -12,34 +12,34 @@
 #include <vm/as.h>
 #include <x86/pte.h>
 
-#define REGIONS		12
-#define REGION_UNITS	1024u		/**< of 4 KiB: two large pages of 2 MiB, one of 4 */
-#define GIANTS		2u		/**< units of 1 GiB */
+#define REGIONS      12
+#define REGION_UNITS 1024u /**< of 4 KiB: two large pages of 2 MiB, one of 4 */
+#define GIANTS       2u    /**< units of 1 GiB */
 
 /** One unit. */
 struct model_page {
-	pfn_t		pfn;		/**< first frame */
-	uint16_t	attr;		/**< as given to the HAT: protection, HAT_NOSYNC */
-	int8_t		level;		/**< of the leaf that maps it; -1: not mapped */
-	bool		locked;
-	bool		device;		/**< its frame has no page_t */
-	bool		ref, mod;	/**< kept in the unit where the leaf begins: the MMU has surely set them */
+	pfn_t pfn;     /**< first frame */
+	uint16_t attr; /**< as given to the HAT: protection, HAT_NOSYNC */
+	int8_t level;  /**< of the leaf that maps it; -1: not mapped */
+	bool locked;
+	bool device;   /**< its frame has no page_t */
+	bool ref, mod; /**< kept in the unit where the leaf begins: the MMU has surely set them */
 };
 
 struct model_region {
-	uintptr_t	base;
-	uint_t		shift;		/**< log2 of a unit */
-	uint_t		n;
+	uintptr_t base;
+	uint_t shift; /**< log2 of a unit */
+	uint_t n;
 	struct model_page *page;
 };
 
 struct model {
-	bool		used, kernel;
-	hat_t		*hat;
-	struct as	as;
-	uint_t		nregions;
+	bool used, kernel;
+	hat_t *hat;
+	struct as as;
+	uint_t nregions;
 	struct model_region region[REGIONS];
-	ulong_t		leaves;		/**< that should exist */
+	ulong_t leaves; /**< that should exist */
 };
 
 /** Choose the regions of a user's or the kernel's address space; nothing is mapped. */

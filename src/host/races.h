@@ -9,8 +9,8 @@
 #include <vm/as.h>
 #include <vm/page.h>
 
-#define VA	((uintptr_t)0x40000000)
-#define RW	(PROT_READ | PROT_WRITE | PROT_USER)
+#define VA ((uintptr_t)0x40000000)
+#define RW (PROT_READ | PROT_WRITE | PROT_USER)
 
 /** A 64-bit address space and one of 32 bits; one page to map. */
 extern struct as wide, narrow;

@@ -16,11 +16,11 @@
 #include <vm/page.h>
 #include <memmap.h>
 
-#define FNV	0x100000001b3ull
+#define FNV 0x100000001b3ull
 
 struct sum {
-	uint64_t	hash;
-	ulong_t		leaves;
+	uint64_t hash;
+	ulong_t leaves;
 };
 
 /** All but the windows, which move all the time. */

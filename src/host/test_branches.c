@@ -12,7 +12,7 @@
 #include <sys/printf.h>
 #include <sys/string.h>
 
-#define BITS	(PT_REF | PT_MOD)
+#define BITS (PT_REF | PT_MOD)
 
 struct as wide, narrow = { .a_32bit = true };
 page_t *page;
@@ -109,13 +109,15 @@ inval_race(hat_t *hat, bool own_pointer)
 	old = x86pte_inval(ht, i, other, p);
 	if (own_pointer)
 		x86pte_release_pagetable(ht);
-	expect(old == was && x86pte_get(ht, i) == was, "x86pte_inval: another frame's entry was cleared: 0x%llx", (unsigned long long)old);
+	expect(old == was && x86pte_get(ht, i) == was, "x86pte_inval: another frame's entry was cleared: 0x%llx",
+	    (unsigned long long)old);
 	p = own_pointer ? x86pte_access_pagetable(ht, i) : NULL;
 	host_before_cas = set_bits;
 	old = x86pte_inval(ht, i, was, p);
 	if (own_pointer)
 		x86pte_release_pagetable(ht);
-	expect(bits_came == 1 && old == (was | BITS), "x86pte_inval: accessed and dirty were lost: 0x%llx", (unsigned long long)old);
+	expect(
+	    bits_came == 1 && old == (was | BITS), "x86pte_inval: accessed and dirty were lost: 0x%llx", (unsigned long long)old);
 	(void)x86pte_set(ht, i, was, NULL);
 	drop_leaf(hat, ht);
 }
@@ -189,7 +191,7 @@ vlp_race(void)
 static hat_t *racer;
 static htable_t *raced;
 
-#define NEW_VA	(VA + 16 * LEVEL_SIZE(1))	/* no table has been there, which may have been kept */
+#define NEW_VA (VA + 16 * LEVEL_SIZE(1)) /* no table has been there, which may have been kept */
 
 static void
 create_first(void)
@@ -259,9 +261,9 @@ cache_raced_empty(hat_t *hat)
 
 /* ------------------------------------------------------------------ a thief is disturbed */
 
-#define PAGES	5
+#define PAGES 5
 
-static bool load_too;		/* the one who comes also maps a page where the thief has been already */
+static bool load_too; /* the one who comes also maps a page where the thief has been already */
 
 /** Everything is unmapped but the last page; then somebody comes through a mapping list, and goes again. */
 static void
@@ -395,13 +397,13 @@ entitled_midway(void)
 	uint_t cnt = htable_reserve_cnt;
 	htable_t *ht;
 
-	htable_reserve_amount = cnt + 3;	/* or it would be given away */
+	htable_reserve_amount = cnt + 3; /* or it would be given away */
 	host_before_object = become_entitled;
 	ht = htable_object_get();
 	expect(htable_reserve_cnt == cnt, "%u objects in the reserve instead of %u", htable_reserve_cnt, cnt);
 	curthread->t_hatdepth = 0;
 	kmem_cache_free(htable_cache, ht);
-	ht = htable_object_get();		/* B45: three are given away first */
+	ht = htable_object_get(); /* B45: three are given away first */
 	expect(htable_reserve_cnt == cnt + 3, "%u objects in the reserve instead of %u", htable_reserve_cnt, cnt + 3);
 	htable_reserve_amount = amount;
 	htable_object_put(ht);
@@ -442,8 +444,9 @@ test_branches(void)
 	dump_run(hat);
 	hat_setup(NULL);
 	host_free_space(hat);
-	htable_reap(NULL);	/* from nobody */
+	htable_reap(NULL); /* from nobody */
 	page_free(page, 1);
 	host_sound("at the end");
-	printf("branches: races of entries, tables, thieves, reserves; edges of walks, panics, sharing; leaves; corners; what is rare; tables on their way; dumps\n");
+	printf(
+	    "branches: races of entries, tables, thieves, reserves; edges of walks, panics, sharing; leaves; corners; what is rare; tables on their way; dumps\n");
 }

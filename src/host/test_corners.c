@@ -13,10 +13,10 @@
 #include <sys/windows.h>
 #include <memmap.h>
 
-#define LARGE		LEVEL_SIZE(1)
-#define NLARGE		(LARGE >> PAGESHIFT)
-#define FRAMES		((pfn_t)1 << (30 - PAGESHIFT))	/* no memory is there */
-#define OTHER		(VA + 8 * LARGE)
+#define LARGE  LEVEL_SIZE(1)
+#define NLARGE (LARGE >> PAGESHIFT)
+#define FRAMES ((pfn_t)1 << (30 - PAGESHIFT)) /* no memory is there */
+#define OTHER  (VA + 8 * LARGE)
 
 /* ------------------------------------------------------------------ lists */
 
@@ -34,15 +34,15 @@ list_reserve(hat_t *hat)
 	expect(hment_reserve_cnt < had, "records that are not from the reserve");
 	hment_reserve_amount = 3;
 	hat_unload(hat, OTHER, 2 * PAGESIZE, HAT_UNLOAD);
-	expect(hat_page_getshare(page) == 1 && hment_reserve_cnt + 1 >= had, "%u records of %u are back in the reserve", hment_reserve_cnt,
-	    had);
+	expect(hat_page_getshare(page) == 1 && hment_reserve_cnt + 1 >= had, "%u records of %u are back in the reserve",
+	    hment_reserve_cnt, had);
 	hment_adjust_reserve();
 	expect(hment_reserve_cnt > 3, "somebody who lives on the reserve gives it away");
 	curthread->t_hatdepth = 0;
 	hment_adjust_reserve();
 	expect(hment_reserve_cnt == 3, "%u records are left in the reserve", hment_reserve_cnt);
 	hment_reserve_amount = amount;
-	hat_memload(hat, OTHER, page, RW, HAT_LOAD);	/* and here it is filled again */
+	hat_memload(hat, OTHER, page, RW, HAT_LOAD); /* and here it is filled again */
 	expect(hment_reserve_cnt == amount, "%u records in the reserve", hment_reserve_cnt);
 	hat_unload(hat, OTHER, PAGESIZE, HAT_UNLOAD);
 	hat_unload(hat, VA, PAGESIZE, HAT_UNLOAD);
@@ -65,7 +65,8 @@ two_mappings(hat_t *hat)
 	page->p_nrm = 0;
 	expect(hat_pagesync(page, HAT_SYNC_ZERORM | HAT_SYNC_STOPON_REF) == P_REF, "no mapping was used");
 	page->p_nrm = 0;
-	expect(hat_pagesync(page, HAT_SYNC_ZERORM | HAT_SYNC_STOPON_REF) == P_REF, "the second mapping was looked at the first time");
+	expect(
+	    hat_pagesync(page, HAT_SYNC_ZERORM | HAT_SYNC_STOPON_REF) == P_REF, "the second mapping was looked at the first time");
 	page->p_nrm = 0;
 	expect(hat_pagesync(page, HAT_SYNC_ZERORM | HAT_SYNC_STOPON_REF) == 0, "there was a third");
 	hat_setattr(hat, OTHER, PAGESIZE, HAT_NOSYNC);
@@ -208,7 +209,7 @@ questions(hat_t *hat)
 		(void)hat_is_private_slot(ht, 0);
 	htable_release(ht);
 	hat_devload(kas_hat, HEAP_BASE + 64 * LARGE, PAGESIZE, 0xe0, PROT_READ | PROT_WRITE, HAT_LOAD_LOCK);
-	hat_unload(kas_hat, HEAP_BASE + 64 * LARGE, PAGESIZE, HAT_UNLOAD_UNLOCK);	/* the kernel's are never locked */
+	hat_unload(kas_hat, HEAP_BASE + 64 * LARGE, PAGESIZE, HAT_UNLOAD_UNLOCK); /* the kernel's are never locked */
 	expect(!hat_probe(kas_hat, HEAP_BASE + 64 * LARGE), "a page of the kernel's is still there");
 }
 

@@ -11,9 +11,9 @@
 #include <sys/debug.h>
 #include <sys/thread.h>
 
-#define LARGE	LEVEL_SIZE(1)
-#define OTHER	(VA + 8 * LARGE)
-#define FRAMES	((pfn_t)1 << (30 - PAGESHIFT))	/* no memory is there */
+#define LARGE  LEVEL_SIZE(1)
+#define OTHER  (VA + 8 * LARGE)
+#define FRAMES ((pfn_t)1 << (30 - PAGESHIFT)) /* no memory is there */
 
 /* ------------------------------------------------------------------ by a thief */
 
@@ -83,9 +83,10 @@ same_rank(hat_t *hat)
 	}
 	htable_rank_none(ht);
 	expect(hat->hat_ranks[HTABLE_RANK_EMPTY] == were, "and never uncounted");
-	ht->ht_rank = HTABLE_NRANKS;	/* whoever has made it did not know of ranks */
+	ht->ht_rank = HTABLE_NRANKS; /* whoever has made it did not know of ranks */
 	htable_rank_none(ht);
-	expect(hat->hat_steal_hand == hand && ht->ht_rank == HTABLE_RANK_NONE, "a rank that does not exist is counted, behind the others");
+	expect(hat->hat_steal_hand == hand && ht->ht_rank == HTABLE_RANK_NONE,
+	    "a rank that does not exist is counted, behind the others");
 	htable_release(ht);
 }
 
@@ -116,7 +117,8 @@ not_cut(hat_t *hat)
 	level_t stays = MIN(mmu.max_page_level, TOP_LEVEL(hat) - 1);
 	htable_t *ht = two_pages(hat), *high = htable_create(hat, VA + LEVEL_SIZE(stays + 1), stays, NULL), *shown;
 
-	expect(mmu.max_page_level > stays || (!htable_try_cut(high) && high->ht_flags == 0), "a table of level %d is cut off", stays);
+	expect(
+	    mmu.max_page_level > stays || (!htable_try_cut(high) && high->ht_flags == 0), "a table of level %d is cut off", stays);
 	htable_release(high);
 	shown = htable_create(client, VA, 0, ht);
 	expect(!htable_try_cut(shown) && shown->ht_flags == HTABLE_SHARED_PFN, "a shared table is cut off");
@@ -149,7 +151,8 @@ put_back(hat_t *hat)
 			ht->ht_busy++;
 		}
 		htable_cut_done(ht);
-		expect(!(ht->ht_flags & HTABLE_CUT) && ht->ht_busy == (held ? 1 : 0), "flags 0x%x, %d holds", ht->ht_flags, ht->ht_busy);
+		expect(!(ht->ht_flags & HTABLE_CUT) && ht->ht_busy == (held ? 1 : 0), "flags 0x%x, %d holds", ht->ht_flags,
+		    ht->ht_busy);
 		expect(can_be_read(VA) == !held, "what is in a table that came back");
 		if (held)
 			htable_release(ht);
@@ -194,7 +197,7 @@ waited_for(hat_t *hat)
 		for (uint_t create = 0; create < 2; create++) {
 			htable_t *ht;
 
-			htable_free(htable_alloc(hat, VA, 0, NULL));	/* cached: so nobody looks before he has a new one */
+			htable_free(htable_alloc(hat, VA, 0, NULL)); /* cached: so nobody looks before he has a new one */
 			if (!leave(hat, empty))
 				break;
 			expect(hat->hat_ht_cached != NULL, "no table is cached");
@@ -224,7 +227,8 @@ bare_top(void)
 	htable_free(htable_alloc(hat, VA, 0, NULL));
 	ht = htable_alloc(hat, 0, TOP_LEVEL(hat), NULL);
 	if (hat->hat_flags & HAT_VLP)
-		expect(ht->ht_flags == HTABLE_VLP && ht->ht_pfn == PFN_INVALID && hat->hat_ht_cached != NULL, "a top table from the stack");
+		expect(ht->ht_flags == HTABLE_VLP && ht->ht_pfn == PFN_INVALID && hat->hat_ht_cached != NULL,
+		    "a top table from the stack");
 	htable_free(ht);
 	host_free_space(hat);
 }

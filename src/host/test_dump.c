@@ -13,9 +13,9 @@
 #include <sys/tunable.h>
 #include <memmap.h>
 
-#define LARGE	LEVEL_SIZE(1)
-#define FRAMES	((pfn_t)1 << (30 - PAGESHIFT))	/* no memory is there */
-#define ULL	unsigned long long
+#define LARGE  LEVEL_SIZE(1)
+#define FRAMES ((pfn_t)1 << (30 - PAGESHIFT)) /* no memory is there */
+#define ULL    unsigned long long
 
 /* ------------------------------------------------------------------ listening */
 
@@ -52,7 +52,7 @@ expect_lines(hat_t *hat, uint_t n, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(wanted, sizeof (wanted), fmt, ap);
+	vsnprintf(wanted, sizeof(wanted), fmt, ap);
 	va_end(ap);
 	heard = 0;
 	host_record = listen;
@@ -84,13 +84,13 @@ which_lines(void)
 {
 	char words[40];
 
-	strlcpy(wanted, "cr3: 0x000000001000", sizeof (wanted));
+	strlcpy(wanted, "cr3: 0x000000001000", sizeof(wanted));
 	host_record = listen;
 	heard = 0;
 	dump_lines = 0;
 	dump_range_begin(0x1000);
 	expect(heard == 1 && dump_lines == 1, "%u lines of one", heard);
-	snprintf(words, sizeof (words), "dump_drop=%u", lines + 1);
+	snprintf(words, sizeof(words), "dump_drop=%u", lines + 1);
 	expect(tunables_parse(words), "%s", words);
 	dump_range_begin(0x1000);
 	expect(heard == 1 && dump_lines == 1, "line %u was not left out", lines + 1);
@@ -109,15 +109,20 @@ which_lines(void)
 static void
 flags(void)
 {
-	static const struct { uint32_t flags; const char *text; } all[] = {
-		{ 0, "-" }, { HAT_FREEING, "freeing" }, { HAT_VLP | HAT_SHARED | HAT_VICTIM | HAT_FREEING, "vlp,shared,victim,freeing" },
+	static const struct {
+		uint32_t flags;
+		const char *text;
+	} all[] = {
+		{ 0, "-" },
+		{ HAT_FREEING, "freeing" },
+		{ HAT_VLP | HAT_SHARED | HAT_VICTIM | HAT_FREEING, "vlp,shared,victim,freeing" },
 	};
 	char text[40];
 
 	for (uint_t i = 0; i < NELEM(all); i++) {
 		hat_t hat = { .hat_flags = all[i].flags };
 
-		dump_hat_flags(&hat, text, sizeof (text));
+		dump_hat_flags(&hat, text, sizeof(text));
 		expect(strcmp(text, all[i].text) == 0, "flags 0x%x: %s", all[i].flags, text);
 	}
 }
@@ -155,7 +160,7 @@ top_inside(void)
 {
 	hat_t *hat = hat_alloc(&narrow);
 
-	hat_memload(hat, VA, page, RW, HAT_LOAD);	/* the leaf's line, and the summary's */
+	hat_memload(hat, VA, page, RW, HAT_LOAD); /* the leaf's line, and the summary's */
 	expect_lines(hat, hat->hat_flags & HAT_VLP ? 1 : 0, "flags=vlp parent=-");
 	expect_lines(hat, 2, "0x%016llx-0x%016llx -> 0x%012llx-", (ULL)VA, (ULL)VA + PAGEOFFSET, (ULL)pfn_to_pa(page->p_pagenum));
 	expect_lines(hat, 1, "0x%016llx-", (ULL)KERNEL_OFFSET + 0x200000);
@@ -185,16 +190,16 @@ static void
 odd_entries(hat_t *hat)
 {
 	htable_t *ht = htable_create(hat, VA, 0, NULL), *up = ht->ht_parent, *top = hat->hat_htable;
-	x86pte_t beyond = mmu.pae_hat ? 1ull << 52 : 0;		/* a bit that no entry of ours has */
+	x86pte_t beyond = mmu.pae_hat ? 1ull << 52 : 0; /* a bit that no entry of ours has */
 
 	hat_devload(hat, VA, PAGESIZE, FRAMES, RW, HAT_LOAD);
-	hat_devload(hat, VA + 20 * PAGESIZE, PAGESIZE, FRAMES, RW, HAT_LOAD);	/* so that all up to here is looked at */
+	hat_devload(hat, VA + 20 * PAGESIZE, PAGESIZE, FRAMES, RW, HAT_LOAD); /* so that all up to here is looked at */
 	expect_entry(ht, 9, 0x2, "odd");
 	expect_entry(up, 9, MAKEPTP(FRAMES, 0), "link");
 	if (mmu.max_page_level >= 1)
-		expect_entry(up, 9, MAKEPTE(FRAMES + 2, 1), "odd");	/* not where such a page may be */
+		expect_entry(up, 9, MAKEPTE(FRAMES + 2, 1), "odd"); /* not where such a page may be */
 	if (mmu.max_page_level < mmu.max_level && mmu.num_level > 2)
-		expect_entry(top, 1, PT_VALID | PT_PAGESIZE | (x86pte_t)FRAMES << PAGESHIFT, "odd");	/* no page is so large */
+		expect_entry(top, 1, PT_VALID | PT_PAGESIZE | (x86pte_t)FRAMES << PAGESHIFT, "odd"); /* no page is so large */
 	if (beyond != 0) {
 		expect_entry(ht, 9, MAKEPTE(FRAMES, 0) | beyond, "odd");
 		expect_entry(up, 9, MAKEPTP(FRAMES, 0) | beyond, "odd");

@@ -10,9 +10,9 @@
 #include <sys/debug.h>
 #include <memmap.h>
 
-#define VA	((uintptr_t)0x40000000)
-#define LARGE	LEVEL_SIZE(1)
-#define NO_RAM	((paddr_t)1 << 30)
+#define VA     ((uintptr_t)0x40000000)
+#define LARGE  LEVEL_SIZE(1)
+#define NO_RAM ((paddr_t)1 << 30)
 
 static void
 expect_leaf(uintptr_t va, paddr_t pa, level_t level, x86pte_t bits)

@@ -43,14 +43,21 @@ free_and_reap(hat_t *hat)
 static void
 reap_amounts(hat_t *hat)
 {
-	static const struct { ulong_t pages; uint32_t tables; uint_t want; } amounts[] = {
-		{ 100000, 100, 10 }, { 100000, 300, 15 }, { 240, 300, 12 }, { 20, 300, 10 },
+	static const struct {
+		ulong_t pages;
+		uint32_t tables;
+		uint_t want;
+	} amounts[] = {
+		{ 100000, 100, 10 },
+		{ 100000, 300, 15 },
+		{ 240, 300, 12 },
+		{ 20, 300, 10 },
 	};
 	ulong_t pages = physmem;
 	htable_t *t[20];
 
 	for (uint_t k = 0; k < NELEM(amounts); k++) {
-		uint32_t more = amounts[k].tables - active_ptables - NELEM(t);	/* perhaps less */
+		uint32_t more = amounts[k].tables - active_ptables - NELEM(t); /* perhaps less */
 		ulong_t reaped = hatstat.hs_reaped;
 
 		for (uint_t i = 0; i < NELEM(t); i++)
@@ -100,7 +107,9 @@ many_spaces(void)
 static void
 steal_passes(hat_t *hat)
 {
-	const struct { uint64_t asked, want; } passes[] = { { 0, 1 }, { 1u << 20, mmu.ptes_per_table }, { 8, 8 } };
+	const struct {
+		uint64_t asked, want;
+	} passes[] = { { 0, 1 }, { 1u << 20, mmu.ptes_per_table }, { 8, 8 } };
 	uint64_t before = htable_steal_passes;
 
 	for (uint_t i = 0; i < NELEM(passes); i++) {
@@ -109,8 +118,8 @@ steal_passes(hat_t *hat)
 		hat_memload(hat, VA, page, RW, HAT_LOAD);
 		htable_steal_passes = passes[i].asked;
 		got = htable_steal(1);
-		expect(got != NULL && htable_steal_passes == passes[i].want, "%llu passes became %llu", (unsigned long long)passes[i].asked,
-		    (unsigned long long)htable_steal_passes);
+		expect(got != NULL && htable_steal_passes == passes[i].want, "%llu passes became %llu",
+		    (unsigned long long)passes[i].asked, (unsigned long long)htable_steal_passes);
 		htable_free(got);
 		hat_unload(hat, VA, PAGESIZE, HAT_UNLOAD);
 	}
@@ -160,7 +169,8 @@ same_base(hat_t *hat)
 		for (level_t l = 0; l <= mmu.max_level; l++) {
 			htable_t *ht = htable_lookup(hat, va, l);
 
-			expect(ht != NULL && ht->ht_level == l, "a table of level %d is found for level %d", ht == NULL ? -1 : ht->ht_level, l);
+			expect(ht != NULL && ht->ht_level == l, "a table of level %d is found for level %d",
+			    ht == NULL ? -1 : ht->ht_level, l);
 			htable_release(ht);
 		}
 	for (int i = 0; i < 2; i++) {
@@ -323,8 +333,8 @@ as_pageable(struct as *as, uintptr_t va)
 static void
 expect_shared(hat_t *hat, uintptr_t va, ulong_t shared, ulong_t mapped)
 {
-	expect(hat->hat_ism_pgcnt == shared && hat->hat_pages_mapped[0] == mapped, "0x%lx: %lu pages seen, %lu mapped, not %lu and %lu",
-	    va, hat->hat_ism_pgcnt, hat->hat_pages_mapped[0], shared, mapped);
+	expect(hat->hat_ism_pgcnt == shared && hat->hat_pages_mapped[0] == mapped,
+	    "0x%lx: %lu pages seen, %lu mapped, not %lu and %lu", va, hat->hat_ism_pgcnt, hat->hat_pages_mapped[0], shared, mapped);
 }
 
 /** A source with `n` of a table's pages, from entry `first` on. */
@@ -359,8 +369,8 @@ share_whole(void)
 	    "the walk does not find what is shared");
 	htable_release(ht);
 	host_sound("a shared table");
-	hat_memload(hat, VA + 4 * LEVEL_SIZE(1), page, RW, HAT_LOAD);	/* so that the thief looks into this address space */
-	got = htable_steal(1000);	/* B34, B27: neither the shared table nor the source's */
+	hat_memload(hat, VA + 4 * LEVEL_SIZE(1), page, RW, HAT_LOAD); /* so that the thief looks into this address space */
+	got = htable_steal(1000);                                     /* B34, B27: neither the shared table nor the source's */
 	for (htable_t *next; got != NULL; got = next) {
 		next = got->ht_next;
 		htable_free(got);
@@ -381,7 +391,7 @@ share_pages(void)
 	hat_t *src = source(0, 6, RW | PROT_EXEC), *hat = hat_alloc(&wide), *none = hat_alloc(&wide);
 	uintptr_t end = VA + LEVEL_SIZE(1);
 
-	(void)hat_share(hat, VA, none, VA, LEVEL_SIZE(1), 0);	/* B: nothing was loaded to be shared */
+	(void)hat_share(hat, VA, none, VA, LEVEL_SIZE(1), 0); /* B: nothing was loaded to be shared */
 	expect_shared(hat, VA, 0, 0);
 	(void)hat_share(hat, VA + 2 * PAGESIZE, src, VA + 2 * PAGESIZE, 2 * PAGESIZE, 0);
 	expect_shared(hat, VA, 0, 2);
@@ -404,8 +414,8 @@ share_pages(void)
 	drop_source(src);
 }
 
-#define LARGE	LEVEL_SIZE(1)
-#define FRAMES	((pfn_t)1 << (30 - PAGESHIFT))	/* no memory is there */
+#define LARGE  LEVEL_SIZE(1)
+#define FRAMES ((pfn_t)1 << (30 - PAGESHIFT)) /* no memory is there */
 
 static bool
 same_frames(hat_t *a, hat_t *b, uintptr_t va, size_t len)
@@ -437,8 +447,8 @@ share_large(void)
 		uintptr_t va = VA;
 		htable_t *ht = NULL;
 
-		hat = hat_alloc(&wide);		/* without a table of its own, which may be kept when it is empty */
-		pageable = turn == 1;		/* large tables of those are not shared: its pages may come and go */
+		hat = hat_alloc(&wide); /* without a table of its own, which may be kept when it is empty */
+		pageable = turn == 1;   /* large tables of those are not shared: its pages may come and go */
 		if (turn == 2)
 			hat_unload(src, VA + 7 * LARGE, LARGE, HAT_UNLOAD);
 		(void)hat_share(hat, VA, src, VA, all, 1);
@@ -469,8 +479,8 @@ share_high(void)
 
 	hat_devload(src, VA, size, FRAMES, RW, HAT_LOAD_SHARE);
 	(void)hat_share(hat, VA, src, VA, size, 1);
-	expect(hat->hat_ism_pgcnt == 0 && same_frames(hat, src, VA, size), "a page of level %d in an address space of %d levels", top,
-	    TOP_LEVEL(hat) + 1);
+	expect(hat->hat_ism_pgcnt == 0 && same_frames(hat, src, VA, size), "a page of level %d in an address space of %d levels",
+	    top, TOP_LEVEL(hat) + 1);
 	hat_unshare(hat, VA, size, 1);
 	host_free_space(hat);
 	hat_unload(src, VA, size, HAT_UNLOAD);

@@ -20,34 +20,39 @@
 #include <x86/cpufunc.h>
 #include <memmap.h>
 
-#define SPACES		5u		/**< user address spaces at most */
-#define SMALL		256u		/**< frames to map */
-#define CHUNKS		4u		/**< large ones */
-#define DEVICE		0xe0000000ull	/**< physical addresses without memory: 2 MiB pages */
-#define DEVICE_1G	0x100000000ull	/**< and 1 GiB pages */
-#define LARGE_UNITS	(uint_t)(LEVEL_SIZE(1) >> PAGESHIFT)
-#define RECENT		20u
-#define LOOK_EVERY	8u		/**< steps from one look at all TLBs to the next */
+#define SPACES      5u             /**< user address spaces at most */
+#define SMALL       256u           /**< frames to map */
+#define CHUNKS      4u             /**< large ones */
+#define DEVICE      0xe0000000ull  /**< physical addresses without memory: 2 MiB pages */
+#define DEVICE_1G   0x100000000ull /**< and 1 GiB pages */
+#define LARGE_UNITS (uint_t)(LEVEL_SIZE(1) >> PAGESHIFT)
+#define RECENT      20u
+#define LOOK_EVERY  8u /**< steps from one look at all TLBs to the next */
 
 /** One call, as it is told when something goes wrong. */
 struct op {
-	const char	*name;
-	int		cpu, space;	/* space -1: the kernel */
-	uintptr_t	va;
-	size_t		len;
-	pfn_t		pfn;
-	uint_t		attr, flags;
+	const char *name;
+	int cpu, space; /* space -1: the kernel */
+	uintptr_t va;
+	size_t len;
+	pfn_t pfn;
+	uint_t attr, flags;
 };
 
 static struct model spaces[SPACES], kernel;
 static pfn_t small[SMALL], chunk[CHUNKS];
 static struct op recent[RECENT];
 static ulong_t step, done[16];
-static bool scarce;			/* memory fails on purpose: tables may be stolen in any step */
-static bool reaping;			/* this step has asked for it */
-static ulong_t thefts;			/* hunts for tables up to the last step */
-static ulong_t stolen, returned;	/* pages */
-static struct { hat_t *hat; struct model *m; uintptr_t va; struct model_page was; } lost; /* one that was stolen lately */
+static bool scarce;              /* memory fails on purpose: tables may be stolen in any step */
+static bool reaping;             /* this step has asked for it */
+static ulong_t thefts;           /* hunts for tables up to the last step */
+static ulong_t stolen, returned; /* pages */
+static struct {
+	hat_t *hat;
+	struct model *m;
+	uintptr_t va;
+	struct model_page was;
+} lost; /* one that was stolen lately */
 static uint64_t random_state;
 
 /* ------------------------------------------------------------------ chance and memory of what was done */
@@ -71,8 +76,11 @@ chance(uint_t percent)
 static void
 tell(const char *name, const struct model *m, uintptr_t va, size_t len, pfn_t pfn, uint_t attr, uint_t flags)
 {
-	recent[step % RECENT] = (struct op){ name, CPU->cpu_id, m == &kernel ? -1 : m == NULL ? -2 : (int)(m - spaces), va, len, pfn,
-	    attr, flags };
+	recent[step % RECENT] = (struct op){ name, CPU->cpu_id,
+		m == &kernel  ? -1 :
+		    m == NULL ? -2 :
+				(int)(m - spaces),
+		va, len, pfn, attr, flags };
 }
 
 static void
@@ -86,11 +94,11 @@ last_words(void)
 
 		if (p->name == NULL)
 			continue;
-		printf("  %6lu cpu%d %-8s space %2d va 0x%lx len 0x%lx pfn 0x%lx attr 0x%x flags 0x%x\n", s, p->cpu, p->name, p->space,
-		    p->va, (ulong_t)p->len, p->pfn, p->attr, p->flags);
+		printf("  %6lu cpu%d %-8s space %2d va 0x%lx len 0x%lx pfn 0x%lx attr 0x%x flags 0x%x\n", s, p->cpu, p->name,
+		    p->space, p->va, (ulong_t)p->len, p->pfn, p->attr, p->flags);
 	}
-	printf("repeat it with:\n  %s --test history --cpus %u --seed %lu --steps %lu --every %lu", o->program, o->cpus,
-	    o->seed, step + 1, o->every);
+	printf("repeat it with:\n  %s --test history --cpus %u --seed %lu --steps %lu --every %lu", o->program, o->cpus, o->seed,
+	    step + 1, o->every);
 	if (o->cmdline[0] != '\0')
 		printf(" --args \"%s\"", o->cmdline);
 	if (o->kmem_fail != 0)
@@ -323,7 +331,7 @@ do_unload(void)
 	whole_leaves(r, &i, &n, &mapped, &locked);
 	if (locked != 0 && locked != mapped)
 		return;
-	htable_dont_cache = chance(10);	/* as while somebody reaps: tables are really freed */
+	htable_dont_cache = chance(10); /* as while somebody reaps: tables are really freed */
 	unload(m, r, i, n, locked != 0 ? HAT_UNLOAD_UNLOCK : HAT_UNLOAD);
 	htable_dont_cache = 0;
 }
@@ -561,11 +569,22 @@ do_wake(void)
 }
 
 static const struct {
-	uint_t		weight;		/* in a thousand */
-	void		(*func)(void);
+	uint_t weight; /* in a thousand */
+	void (*func)(void);
 } kinds[] = {
-	{ 410, do_touch }, { 240, do_load }, { 150, do_unload }, { 60, do_devload }, { 25, do_switch }, { 40, do_lookup },
-	{ 10, do_purge }, { 10, do_sleep }, { 24, do_wake }, { 16, do_alloc }, { 3, do_free }, { 2, do_unload_all }, { 10, do_refault },
+	{ 410, do_touch },
+	{ 240, do_load },
+	{ 150, do_unload },
+	{ 60, do_devload },
+	{ 25, do_switch },
+	{ 40, do_lookup },
+	{ 10, do_purge },
+	{ 10, do_sleep },
+	{ 24, do_wake },
+	{ 16, do_alloc },
+	{ 3, do_free },
+	{ 2, do_unload_all },
+	{ 10, do_refault },
 };
 
 static void
@@ -631,7 +650,11 @@ warm_up(void)
 	}
 }
 
-struct counts { ulong_t free, avail; uint32_t tables; long objects; };
+struct counts {
+	ulong_t free, avail;
+	uint32_t tables;
+	long objects;
+};
 
 static struct counts
 count(void)
@@ -660,8 +683,8 @@ static void
 expect_same(struct counts a, struct counts b)
 {
 	expect(a.free == b.free && a.avail == b.avail && a.tables == b.tables && a.objects == b.objects,
-	    "not all is given back: %ld free pages, %ld reserved, %d tables, %ld objects more than before",
-	    (long)(b.free - a.free), (long)(a.avail - b.avail), (int)(b.tables - a.tables), b.objects - a.objects);
+	    "not all is given back: %ld free pages, %ld reserved, %d tables, %ld objects more than before", (long)(b.free - a.free),
+	    (long)(a.avail - b.avail), (int)(b.tables - a.tables), b.objects - a.objects);
 }
 
 /** No page believes that it is mapped. */
@@ -719,8 +742,7 @@ test_history(void)
 	expect_same(before, count());
 	expect_unmapped();
 	printf("history: %lu steps, %lu pages stolen, %lu loaded again, %llu walks, %llu from the TLB, %llu too weak, "
-	    "%llu windows moved, %lu shootdowns put off\n", step,
-	    stolen, returned,
-	    (unsigned long long)mmu_walks, (unsigned long long)mmu_hits, (unsigned long long)mmu_weaker,
+	       "%llu windows moved, %lu shootdowns put off\n",
+	    step, stolen, returned, (unsigned long long)mmu_walks, (unsigned long long)mmu_hits, (unsigned long long)mmu_weaker,
 	    (unsigned long long)mmu_window_moves, hatstat.hs_tlb_inval_delayed);
 }

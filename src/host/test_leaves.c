@@ -91,7 +91,8 @@ collect_enough(hat_t *hat)
 	page->p_nrm = P_REF;
 	expect(hat_pagesync(page, HAT_SYNC_ZERORM | HAT_SYNC_STOPON_REF) == P_REF, "it was known, and looked for");
 	page->p_nrm = 0;
-	expect(hat_pagesync(page, HAT_SYNC_STOPON_SHARED | HAT_SYNC_STOPON_MOD) == (P_REF | P_MOD), "bits of a page with one mapping");
+	expect(
+	    hat_pagesync(page, HAT_SYNC_STOPON_SHARED | HAT_SYNC_STOPON_MOD) == (P_REF | P_MOD), "bits of a page with one mapping");
 	hat_page_setattr(page, P_RO);
 	expect(hat_page_getattr(page, P_RO | P_MOD) == (P_RO | P_MOD), "bits of a page");
 	hat_page_clrattr(page, P_RO);
@@ -103,7 +104,7 @@ collect_enough(hat_t *hat)
 	hat_page_clrattr(page, P_MOD);
 	expect(!(entry_at(hat, VA) & PT_WRITABLE) && (entry_at(hat, VA) & PT_MOD), "a leaf that is never collected: 0x%llx",
 	    (unsigned long long)entry_at(hat, VA));
-	hat_page_clrattr(page, P_MOD);		/* nothing to take away any more */
+	hat_page_clrattr(page, P_MOD); /* nothing to take away any more */
 	page->p_flags &= (uint16_t)~PAGE_SORTED;
 	hat_unload(hat, VA, PAGESIZE, HAT_UNLOAD);
 }
@@ -146,7 +147,7 @@ unmap_race(hat_t *hat)
 	hat_pte_unmap(ht, i, HAT_UNLOAD, pte, NULL);
 	expect(came == 1 && x86pte_get(ht, i) == 0 && hat_page_getshare(second) == 0 && ht->ht_valid_cnt == 0,
 	    "the other page is still there: 0x%llx", (unsigned long long)x86pte_get(ht, i));
-	hat_pte_unmap(ht, i, HAT_UNLOAD, pte, NULL);	/* and when it has gone meanwhile, nothing happens */
+	hat_pte_unmap(ht, i, HAT_UNLOAD, pte, NULL); /* and when it has gone meanwhile, nothing happens */
 	expect(x86pte_get(ht, i) == 0 && ht->ht_valid_cnt == 0, "%d entries", ht->ht_valid_cnt);
 	htable_release(ht);
 }
@@ -156,7 +157,7 @@ static void
 orders(hat_t *hat)
 {
 	static const uint_t order[] = { HAT_STRICTORDER, HAT_UNORDERED_OK, HAT_MERGING_OK, HAT_LOADCACHING_OK, HAT_STORECACHING_OK,
-	    HAT_STORECACHING_OK | HAT_PLAT_NOCACHE };
+		HAT_STORECACHING_OK | HAT_PLAT_NOCACHE };
 	page_t *pps[2] = { page, second };
 	uint_t attr;
 
@@ -165,7 +166,8 @@ orders(hat_t *hat)
 
 		hat_devload(hat, VA, PAGESIZE, 0xe0, RW | order[i], HAT_LOAD);
 		pte = entry_at(hat, VA);
-		expect(((pte & PT_NOCACHE) != 0) == (i == 0 || i == 2 || i == 3 || i == 5), "order %u: 0x%llx", i, (unsigned long long)pte);
+		expect(((pte & PT_NOCACHE) != 0) == (i == 0 || i == 2 || i == 3 || i == 5), "order %u: 0x%llx", i,
+		    (unsigned long long)pte);
 		hat_unload(hat, VA, PAGESIZE, HAT_UNLOAD);
 	}
 	hat_memload_array(hat, VA, 2 * PAGESIZE, pps, PROT_READ, HAT_LOAD);
@@ -186,7 +188,8 @@ large_again(hat_t *hat)
 	for (uint_t w = 0; w < 2; w++) {
 		hat_devload(hat, VA, LEVEL_SIZE(1), (pfn_t)1 << (30 - PAGESHIFT), w ? PROT_READ | PROT_USER : RW, HAT_LOAD);
 		expect(hat_getpagesize(hat, VA) == (long)LEVEL_SIZE(1) && hat_getattr(hat, VA, &attr) == 0 &&
-		    (attr & PROT_WRITE) == (w ? 0 : PROT_WRITE), "a large page, loaded again");
+			(attr & PROT_WRITE) == (w ? 0 : PROT_WRITE),
+		    "a large page, loaded again");
 	}
 	hat_unload(hat, VA, LEVEL_SIZE(1), HAT_UNLOAD);
 }
@@ -212,7 +215,8 @@ nothing_to_do(hat_t *hat)
 	hat_map(hat, VA, PAGESIZE, 0);
 	hat_reserve(&wide, VA, PAGESIZE);
 	expect(hat_supported(HAT_SHARED_TABLES) && hat_supported(HAT_SORTED_DIRTY) && !hat_supported(HAT_SHARED_REGIONS) &&
-	    !hat_supported(HAT_DYNAMIC_ISM_UNMAP), "hat_supported");
+		!hat_supported(HAT_DYNAMIC_ISM_UNMAP),
+	    "hat_supported");
 	hat_enter(hat);
 	hat_exit(hat);
 	walked = 0;

@@ -12,10 +12,10 @@
 #include <memmap.h>
 
 struct misuse {
-	hat_t		*hat, *other;
-	uintptr_t	va;
-	size_t		len;
-	void		(*call)(const struct misuse *m);
+	hat_t *hat, *other;
+	uintptr_t va;
+	size_t len;
+	void (*call)(const struct misuse *m);
 };
 
 static void
@@ -35,20 +35,72 @@ last_page(const struct misuse *m)
 	return (va < m->va ? m->va : va);
 }
 
-static void load(const struct misuse *m) { hat_memload(m->hat, last_page(m), page, RW, HAT_LOAD); }
-static void load_array(const struct misuse *m) { hat_memload_array(m->hat, m->va, m->len, &page, RW, HAT_LOAD); }
-static void load_frames(const struct misuse *m) { hat_devload(m->hat, m->va, m->len, 0xe0, RW, HAT_LOAD); }
-static void unload(const struct misuse *m) { hat_unload(m->hat, m->va, m->len, HAT_UNLOAD); }
-static void unlock(const struct misuse *m) { hat_unlock(m->hat, m->va, m->len); }
-static void protect(const struct misuse *m) { hat_chgprot(m->hat, m->va, m->len, PROT_READ); }
-static void share_there(const struct misuse *m) { (void)hat_share(m->hat, m->va, m->other, VA, m->len, 0); }
-static void share_from(const struct misuse *m) { (void)hat_share(m->other, VA, m->hat, m->va, m->len, 0); }
-static void unshare(const struct misuse *m) { hat_unshare(m->hat, m->va, m->len, 0); }
-static void page_unload(const struct misuse *m) { (void)m, (void)hat_pageunload(page, HAT_FORCE_PGUNLOAD); }
-static void page_demote(const struct misuse *m) { (void)m, hat_page_demote(page); }
+static void
+load(const struct misuse *m)
+{
+	hat_memload(m->hat, last_page(m), page, RW, HAT_LOAD);
+}
+static void
+load_array(const struct misuse *m)
+{
+	hat_memload_array(m->hat, m->va, m->len, &page, RW, HAT_LOAD);
+}
+static void
+load_frames(const struct misuse *m)
+{
+	hat_devload(m->hat, m->va, m->len, 0xe0, RW, HAT_LOAD);
+}
+static void
+unload(const struct misuse *m)
+{
+	hat_unload(m->hat, m->va, m->len, HAT_UNLOAD);
+}
+static void
+unlock(const struct misuse *m)
+{
+	hat_unlock(m->hat, m->va, m->len);
+}
+static void
+protect(const struct misuse *m)
+{
+	hat_chgprot(m->hat, m->va, m->len, PROT_READ);
+}
+static void
+share_there(const struct misuse *m)
+{
+	(void)hat_share(m->hat, m->va, m->other, VA, m->len, 0);
+}
+static void
+share_from(const struct misuse *m)
+{
+	(void)hat_share(m->other, VA, m->hat, m->va, m->len, 0);
+}
+static void
+unshare(const struct misuse *m)
+{
+	hat_unshare(m->hat, m->va, m->len, 0);
+}
+static void
+page_unload(const struct misuse *m)
+{
+	(void)m, (void)hat_pageunload(page, HAT_FORCE_PGUNLOAD);
+}
+static void
+page_demote(const struct misuse *m)
+{
+	(void)m, hat_page_demote(page);
+}
 
 static void (*const calls[])(const struct misuse *m) = {
-	load_array, load_frames, unload, unlock, protect, share_there, share_from, unshare, load,
+	load_array,
+	load_frames,
+	unload,
+	unlock,
+	protect,
+	share_there,
+	share_from,
+	unshare,
+	load,
 };
 
 /** It stops at an assertion where there are any. @return whether it did */
@@ -57,7 +109,7 @@ stops(struct misuse *m, const char *what)
 {
 	char text[160];
 	int depth = curthread->t_hatdepth;
-	bool stopped = machine_try(do_call, m, text, sizeof (text)) != 0;
+	bool stopped = machine_try(do_call, m, text, sizeof(text)) != 0;
 
 #ifdef DEBUG
 	expect(stopped, "%s, 0x%lx and 0x%lx bytes: nothing noticed it", what, m->va, (ulong_t)m->len);
@@ -74,9 +126,16 @@ static void
 bad_ranges(hat_t *hat, hat_t *other)
 {
 	uintptr_t end = hat_user_end(hat), hole = mmu.num_level == 4 ? mmu.hole_start : end;
-	const struct { uintptr_t va; size_t len; } ranges[] = {
-		{ VA + 8, PAGESIZE }, { VA, PAGESIZE + 8 }, { end - PAGESIZE, 2 * PAGESIZE }, { hole - PAGESIZE, 2 * PAGESIZE },
-		{ hole + 8 * PAGESIZE, PAGESIZE }, { -(uintptr_t)PAGESIZE, 2 * PAGESIZE },
+	const struct {
+		uintptr_t va;
+		size_t len;
+	} ranges[] = {
+		{ VA + 8, PAGESIZE },
+		{ VA, PAGESIZE + 8 },
+		{ end - PAGESIZE, 2 * PAGESIZE },
+		{ hole - PAGESIZE, 2 * PAGESIZE },
+		{ hole + 8 * PAGESIZE, PAGESIZE },
+		{ -(uintptr_t)PAGESIZE, 2 * PAGESIZE },
 	};
 
 	for (uint_t r = 0; r < NELEM(ranges); r++)
@@ -87,7 +146,7 @@ bad_ranges(hat_t *hat, hat_t *other)
 
 		(void)stops(&m, "across kernelbase");
 	}
-	for (uint_t c = 0; c + 1 < NELEM(calls); c++)		/* nothing is asked for: no mistake */
+	for (uint_t c = 0; c + 1 < NELEM(calls); c++) /* nothing is asked for: no mistake */
 		calls[c](&(struct misuse){ hat, other, VA, 0, NULL });
 	expect(hat->hat_pages_mapped[0] == 0 && other->hat_pages_mapped[0] == 0, "something was mapped");
 }
@@ -109,7 +168,7 @@ not_locked(hat_t *hat)
 {
 	hat_memload(hat, VA, page, RW, HAT_LOAD);
 	forget_hold(hat, stops(&(struct misuse){ hat, NULL, VA, PAGESIZE, unlock }, "unlocking what is not locked"));
-	hat_unlock(kas_hat, KERNEL_OFFSET, PAGESIZE);	/* nothing of the kernel's is ever locked: no mistake */
+	hat_unlock(kas_hat, KERNEL_OFFSET, PAGESIZE); /* nothing of the kernel's is ever locked: no mistake */
 	expect(hat_probe(hat, VA), "the page is gone");
 	hat_unload(hat, VA, PAGESIZE, HAT_UNLOAD);
 }
@@ -120,11 +179,11 @@ not_its_own(hat_t *hat, hat_t *other)
 {
 	for (uint_t i = 0; i < 2; i++)
 		hat_memload(other, VA + i * PAGESIZE, page, RW, HAT_LOAD_SHARE);
-	rob_all();	/* a table of its own at VA, kept though it is empty, would show the pages one by one */
+	rob_all(); /* a table of its own at VA, kept though it is empty, would show the pages one by one */
 	(void)hat_share(hat, VA, other, VA, LEVEL_SIZE(1), 0);
 	for (uint_t n = 1; n <= 2; n++)
 		forget_hold(hat, stops(&(struct misuse){ hat, NULL, VA, n * PAGESIZE, unload }, "unloading what is shared"));
-	protect(&(struct misuse){ hat, NULL, VA, PAGESIZE, NULL });	/* what is seen is the source's: left as it is */
+	protect(&(struct misuse){ hat, NULL, VA, PAGESIZE, NULL }); /* what is seen is the source's: left as it is */
 	expect(hat_getpfnum(hat, VA + PAGESIZE) == page->p_pagenum, "a shared page is gone");
 	hat_unshare(hat, VA, LEVEL_SIZE(1), 0);
 	hat_unload(other, VA, LEVEL_SIZE(1), HAT_UNLOAD);

@@ -18,23 +18,22 @@
 #include <sys/tunable.h>
 #include <memmap.h>
 
-#define VA	((uintptr_t)0x40000000)
-#define RU	(PROT_READ | PROT_USER)
-#define ULL	unsigned long long
-#define BEYOND	pa_to_pfn(HOST_RAM + 0x100000)	/**< no page has that frame */
+#define VA     ((uintptr_t)0x40000000)
+#define RU     (PROT_READ | PROT_USER)
+#define ULL    unsigned long long
+#define BEYOND pa_to_pfn(HOST_RAM + 0x100000) /**< no page has that frame */
 
 static char want[300];
 static char panic_wanted[32];
 TUNABLE_STRING(panic_wanted, "panic", "with --test panic: which one; list: say which there are");
 
 /** What the next panic must say; an assertion's text goes on with where it stands. */
-static void PRINTFLIKE(1, 2)
-will_say(const char *fmt, ...)
+static void PRINTFLIKE(1, 2) will_say(const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(want, sizeof (want), fmt, ap);
+	vsnprintf(want, sizeof(want), fmt, ap);
 	va_end(ap);
 }
 
@@ -48,7 +47,7 @@ attach_reserve(void)
 	x86pte_t pte = 0;
 
 	host_boot_tables();
-	for (const char *at = machine_phys(pfn_to_pa(md_boot_top())); ; at += mmu.pte_size, base += LEVEL_SIZE(mmu.max_level)) {
+	for (const char *at = machine_phys(pfn_to_pa(md_boot_top()));; at += mmu.pte_size, base += LEVEL_SIZE(mmu.max_level)) {
 		memcpy(&pte, at, mmu.pte_size);
 		if ((pte & PT_VALID) && !(mmu.max_level == 1 && (pte & PT_PAGESIZE)))
 			break;
@@ -120,14 +119,26 @@ boot_with(uintptr_t base, uintptr_t limit)
 	host_boot_tables();
 }
 
-static void base_unaligned(void) { boot_with(KERNELBASE + 0x200000, USERLIMIT); }
-static void limit_unaligned(void) { boot_with(KERNELBASE, USERLIMIT - 8); }
-static void limit_above(void) { boot_with(KERNELBASE, USERLIMIT + PAGESIZE); }
+static void
+base_unaligned(void)
+{
+	boot_with(KERNELBASE + 0x200000, USERLIMIT);
+}
+static void
+limit_unaligned(void)
+{
+	boot_with(KERNELBASE, USERLIMIT - 8);
+}
+static void
+limit_above(void)
+{
+	boot_with(KERNELBASE, USERLIMIT + PAGESIZE);
+}
 
 static void
 base_in_hole(void)
 {
-	kernelbase = (uintptr_t)(1ull << 47 << (sizeof (uintptr_t) == 4 ? 17 : 0));	/* nothing on a 32-bit machine */
+	kernelbase = (uintptr_t)(1ull << 47 << (sizeof(uintptr_t) == 4 ? 17 : 0)); /* nothing on a 32-bit machine */
 	will_say("hat_kernelbase: 0x%lx is in the hole", kernelbase);
 	host_boot_tables();
 }
@@ -182,7 +193,7 @@ no_table(void)
 	host_boot();
 	page_fail_after = 1;
 	will_say("htable_alloc: no page table can be had and none can be stolen yet");
-	for (uint_t i = 0; i < 16; i++)		/* some that boot has given back are cached */
+	for (uint_t i = 0; i < 16; i++) /* some that boot has given back are cached */
 		(void)htable_create(kas_hat, VA + i * LEVEL_SIZE(1), 0, NULL);
 }
 
@@ -224,8 +235,8 @@ load_under_large(void)
 	hat_devload(hat, VA, LEVEL_SIZE(1), large->p_pagenum, RU, HAT_LOAD);
 	ht = htable_lookup(hat, VA, 1);
 	slot = (uint_t)(VA >> LEVEL_SHIFT(1)) & (mmu.ptes_per_table - 1);
-	will_say("link_ptp: slot %u of table %p was not empty: 0x%llx", slot, (void *)ht, (ULL)(pfn_to_pa(large->p_pagenum) |
-	    PT_VALID | PT_USER | PT_PAGESIZE | mmu.pt_nx));
+	will_say("link_ptp: slot %u of table %p was not empty: 0x%llx", slot, (void *)ht,
+	    (ULL)(pfn_to_pa(large->p_pagenum) | PT_VALID | PT_USER | PT_PAGESIZE | mmu.pt_nx));
 	hat_memload(hat, VA + 3 * PAGESIZE, pp, RU, HAT_LOAD);
 }
 
@@ -294,9 +305,9 @@ wrong_lookup(void)
 /* ------------------------------------------------------------------ */
 
 static const struct {
-	const char	*name;
-	void		(*fn)(void);
-	bool		wide_only;	/**< 64-bit kernel */
+	const char *name;
+	void (*fn)(void);
+	bool wide_only; /**< 64-bit kernel */
 } cases[] = {
 	{ "attach-reserve", attach_reserve, false },
 	{ "attach-memory", attach_memory, false },
@@ -358,7 +369,7 @@ test_panic(void)
 	while (i < NELEM(cases) && !is_wanted(cases[i].name))
 		i++;
 	expect(i < NELEM(cases), "--args panic=NAME: which? (panic=list)");
-	expect(machine_try(run_case, (void *)(uintptr_t)&cases[i].fn, text, sizeof (text)), "panic=%s: there was none; wanted: %s",
+	expect(machine_try(run_case, (void *)(uintptr_t)&cases[i].fn, text, sizeof(text)), "panic=%s: there was none; wanted: %s",
 	    cases[i].name, want);
 	expect(strncmp(text, want, strlen(want)) == 0 && (text[strlen(want)] == '\0' || strncmp(text, "assertion", 9) == 0),
 	    "panic=%s: it was \"%s\"; wanted: %s", cases[i].name, text, want);

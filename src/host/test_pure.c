@@ -15,7 +15,7 @@
 #include <vm/page.h>
 #include <memmap.h>
 
-#define USER	(PROT_READ | PROT_WRITE | PROT_USER)
+#define USER (PROT_READ | PROT_WRITE | PROT_USER)
 
 /** log2 of what one entry at a level maps. */
 static uint_t
@@ -46,13 +46,14 @@ one_table(uint64_t base, level_t level)
 	for (uint_t i = 0; i < n; i++) {
 		uintptr_t want = (uintptr_t)canonical(base + i * size), have = htable_e2va(&ht, i);
 
-		expect(have == want, "htable_e2va(level %d, 0x%llx, %u) is 0x%lx instead of 0x%lx", level,
-		    (unsigned long long)base, i, have, want);
+		expect(have == want, "htable_e2va(level %d, 0x%llx, %u) is 0x%lx instead of 0x%lx", level, (unsigned long long)base,
+		    i, have, want);
 		expect(htable_va2entry(want, &ht) == i && htable_va2entry(want + (uintptr_t)(size - PAGESIZE), &ht) == i &&
-		    htable_va2entry(want + (uintptr_t)(size - 1), &ht) == i, "htable_va2entry(0x%lx) at level %d", want, level);
+			htable_va2entry(want + (uintptr_t)(size - 1), &ht) == i,
+		    "htable_va2entry(0x%lx) at level %d", want, level);
 	}
-	expect(HTABLE_LAST_PAGE(&ht) == ((uintptr_t)canonical(base + n * size - 1) & PAGEMASK), "last page of 0x%llx, level %d: 0x%lx",
-	    (unsigned long long)base, level, HTABLE_LAST_PAGE(&ht));
+	expect(HTABLE_LAST_PAGE(&ht) == ((uintptr_t)canonical(base + n * size - 1) & PAGEMASK),
+	    "last page of 0x%llx, level %d: 0x%lx", (unsigned long long)base, level, HTABLE_LAST_PAGE(&ht));
 }
 
 /** The tables at both ends, at the hole, at kernelbase. */
@@ -60,7 +61,7 @@ static void
 entries_and_addresses(void)
 {
 	const uint64_t near[] = { 0, 0x40000000, 0x7fffffffffffull, 0xffff800000000000ull, kernelbase, HEAP_BASE, KERNEL_OFFSET,
-	    UINTPTR_MAX, WINDOW_BASE };
+		UINTPTR_MAX, WINDOW_BASE };
 
 	for (level_t l = 0; l <= mmu.max_level; l++)
 		for (uint_t i = 0; i < NELEM(near); i++) {
@@ -85,7 +86,8 @@ next_entries(void)
 {
 	for (level_t l = 0; l <= mmu.max_level; l++) {
 		uintptr_t size = (uintptr_t)1 << shift(l);
-		uintptr_t last = (uintptr_t)canonical((1ull << (mmu.num_level == 4 ? 47 : 31)) - 1), above = (uintptr_t)canonical((uint64_t)last + 1);
+		uintptr_t last = (uintptr_t)canonical((1ull << (mmu.num_level == 4 ? 47 : 31)) - 1),
+			  above = (uintptr_t)canonical((uint64_t)last + 1);
 
 		one_next(0, l, size);
 		one_next(size - 1, l, size);
@@ -100,7 +102,8 @@ next_entries(void)
 	expect(va_skip_hole((uintptr_t)canonical(0x12345000)) == (uintptr_t)canonical(0x12345000), "va_skip_hole outside the hole");
 	if (mmu.num_level == 4) {
 		expect(!IN_VA_HOLE(mmu.hole_start - 1) && IN_VA_HOLE(mmu.hole_start) && IN_VA_HOLE(mmu.hole_end) &&
-		    !IN_VA_HOLE(mmu.hole_end + 1), "the ends of the hole");
+			!IN_VA_HOLE(mmu.hole_end + 1),
+		    "the ends of the hole");
 		expect(va_skip_hole(mmu.hole_start) == (uintptr_t)canonical(1ull << 47), "va_skip_hole inside the hole");
 	}
 }
@@ -118,7 +121,7 @@ longest_chain(hat_t *hat, uint64_t start, uint64_t stride, level_t level, uint_t
 
 		expect(h == htable_hash(hat, htable_base(hat, (uintptr_t)canonical(start + i * stride), level), level),
 		    "the hash is not constant");
-		count[h & 15]++;	/* not inside MAX(), which would count twice */
+		count[h & 15]++; /* not inside MAX(), which would count twice */
 		most = MAX(most, count[h & 15]);
 	}
 	return (most);
@@ -133,7 +136,8 @@ hash(void)
 		for (level_t l = 0; l < mmu.max_level; l++) {
 			uint64_t space = mmu.num_level == 4 ? 1ull << 47 : kernelbase;
 			uint64_t stride = MAX(strides[i], 1ull << shift(l + 1));
-			uint_t n = (uint_t)MIN(space / stride, (uint64_t)64), most = n == 0 ? 0 : longest_chain(kas_hat, 0, stride, l, n);
+			uint_t n = (uint_t)MIN(space / stride, (uint64_t)64),
+			       most = n == 0 ? 0 : longest_chain(kas_hat, 0, stride, l, n);
 
 			expect(most <= 4 + n / 4, "%u of %u tables of level %d, 0x%llx apart, are on one chain", most, n, l,
 			    (unsigned long long)stride);

@@ -16,12 +16,12 @@
 #include <x86/features.h>
 #include <memmap.h>
 
-#define LARGE		LEVEL_SIZE(1)
-#define NLARGE		((uint_t)(LARGE >> PAGESHIFT))
-#define FRAMES		((pfn_t)1 << (30 - PAGESHIFT))	/* no memory is there */
-#define LOW_END		((pfn_t)0x9f)			/* nor from here to 1 MiB (boot.c) */
-#define OTHER		(VA + 8 * LARGE)
-#define READ		(PROT_READ | PROT_USER)
+#define LARGE   LEVEL_SIZE(1)
+#define NLARGE  ((uint_t)(LARGE >> PAGESHIFT))
+#define FRAMES  ((pfn_t)1 << (30 - PAGESHIFT)) /* no memory is there */
+#define LOW_END ((pfn_t)0x9f)                  /* nor from here to 1 MiB (boot.c) */
+#define OTHER   (VA + 8 * LARGE)
+#define READ    (PROT_READ | PROT_USER)
 
 /** The leaf or whatever else is at va. */
 static x86pte_t
@@ -90,7 +90,7 @@ write_combining_bits(hat_t *hat)
 			hat_devload(hat, VA, LEVEL_SIZE(l), FRAMES, RW | HAT_MERGING_OK, HAT_LOAD);
 			pte = entry_at(hat, VA);
 			expect(hat_getpagesize(hat, VA) == (long)LEVEL_SIZE(l) &&
-			    (pte & (PT_NOCACHE | PT_WRITETHRU | (l == 0 ? PT_PAT_4K : PT_PAT_LARGE))) == want,
+				(pte & (PT_NOCACHE | PT_WRITETHRU | (l == 0 ? PT_PAT_4K : PT_PAT_LARGE))) == want,
 			    "level %d, pat %u: 0x%llx", l, pat, (unsigned long long)pte);
 			hat_unload(hat, VA, LEVEL_SIZE(l), HAT_UNLOAD);
 			rob_all();
@@ -102,7 +102,10 @@ write_combining_bits(hat_t *hat)
 static void
 memory_by_frame(hat_t *hat)
 {
-	static const struct { uint_t attr, flags; bool uncached, recorded; } ways[] = {
+	static const struct {
+		uint_t attr, flags;
+		bool uncached, recorded;
+	} ways[] = {
 		{ HAT_STRICTORDER, HAT_LOAD_NOCONSIST, false, false },
 		{ HAT_PLAT_NOCACHE, HAT_LOAD_NOCONSIST, true, false },
 		{ HAT_STRICTORDER, HAT_LOAD, false, true },
@@ -115,7 +118,8 @@ memory_by_frame(hat_t *hat)
 		expect_frames(hat, VA, two->p_pagenum, 2, "memory");
 		for (uint_t i = 0; i < 2; i++)
 			expect(((entry_at(hat, VA + i * PAGESIZE) & PT_NOCACHE) != 0) == ways[w].uncached &&
-			    hat_page_getshare(two + i) == ways[w].recorded, "way %u, page %u: 0x%llx, recorded %u times", w, i,
+				hat_page_getshare(two + i) == ways[w].recorded,
+			    "way %u, page %u: 0x%llx, recorded %u times", w, i,
 			    (unsigned long long)entry_at(hat, VA + i * PAGESIZE), hat_page_getshare(two + i));
 		hat_unload(hat, VA, 2 * PAGESIZE, HAT_UNLOAD);
 	}
@@ -127,7 +131,7 @@ memory_by_frame(hat_t *hat)
 static void
 memory_and_devices(hat_t *hat)
 {
-	htable_t *ht = htable_create(hat, VA, 0, NULL);		/* so that no free page is wanted meanwhile */
+	htable_t *ht = htable_create(hat, VA, 0, NULL); /* so that no free page is wanted meanwhile */
 	page_t *last = page_numtopp_nolock(LOW_END - 1);
 	uint8_t state[2] = { (last - 1)->p_state, last->p_state };
 
@@ -149,7 +153,7 @@ static void
 collect_over_the_hole(void)
 {
 	hati_sync_pte(MAKEPTE(0, 1) | PT_REF | PT_MOD, 1);
-	hati_sync_pte(MAKEPTE(0, 1) | PT_REF | PT_MOD, 1);	/* known already */
+	hati_sync_pte(MAKEPTE(0, 1) | PT_REF | PT_MOD, 1); /* known already */
 	for (pfn_t pfn = 0; pfn < NLARGE; pfn++) {
 		page_t *pp = page_numtopp_nolock(pfn);
 
@@ -162,7 +166,7 @@ collect_over_the_hole(void)
 
 /* ------------------------------------------------------------------ leaves that change between two looks */
 
-static uintptr_t offset;	/* of the entry in its table */
+static uintptr_t offset; /* of the entry in its table */
 static x86pte_t instead;
 static uint_t came;
 
@@ -200,7 +204,9 @@ protect_races(hat_t *hat)
 
 		hat_memload(hat, va, page, RW, HAT_LOAD);
 		pte = entry_at(hat, va);
-		instead = what == 0 ? 0 : what == 1 ? (pte & ~PT_PADDR) | (x86pte_t)second->p_pagenum << PAGESHIFT : pte & ~PT_WRITABLE;
+		instead = what == 0 ? 0 :
+		    what == 1       ? (pte & ~PT_PADDR) | (x86pte_t)second->p_pagenum << PAGESHIFT :
+				      pte & ~PT_WRITABLE;
 		offset = (uintptr_t)6 << mmu.pte_size_shift;
 		came = 0;
 		host_before_load = changed_under_lock;
@@ -208,8 +214,8 @@ protect_races(hat_t *hat)
 		host_before_cas = which_list;
 		hat_chgprot(hat, va, PAGESIZE, READ);
 		now = entry_at(hat, va);
-		expect(came == 1 && now == (what == 0 ? 0 : instead & ~PT_WRITABLE), "case %u: the entry was 0x%llx, is 0x%llx", what,
-		    (unsigned long long)instead, (unsigned long long)now);
+		expect(came == 1 && now == (what == 0 ? 0 : instead & ~PT_WRITABLE), "case %u: the entry was 0x%llx, is 0x%llx",
+		    what, (unsigned long long)instead, (unsigned long long)now);
 		host_before_cas = NULL;
 		expect(right_list == (what == 1), "case %u: changed with another page's list locked", what);
 		put_entry(hat, va, pte);
@@ -255,7 +261,8 @@ take_races(void)
 	expect(pte_take(&entry, other) == pte && pte_load(&entry) == pte, "another frame's entry is taken");
 	came = 0;
 	host_before_cas = use_it;
-	expect(pte_take(&entry, pte) == (pte | PT_REF | PT_MOD) && came == 1 && pte_load(&entry) == 0, "accessed and dirty are lost");
+	expect(
+	    pte_take(&entry, pte) == (pte | PT_REF | PT_MOD) && came == 1 && pte_load(&entry) == 0, "accessed and dirty are lost");
 }
 
 static htable_t *emptied;
@@ -282,9 +289,11 @@ boot_mappings(void)
 		host_before_cas = race ? vanish : NULL;
 		clear_boot_mappings(VA, VA + 2 * PAGESIZE);
 		expect(came == race && !hat_probe(kas_hat, VA) && !hat_probe(kas_hat, VA + PAGESIZE) &&
-		    hat_probe(kas_hat, VA + 2 * PAGESIZE), "the wrong pages are unmapped");
+			hat_probe(kas_hat, VA + 2 * PAGESIZE),
+		    "the wrong pages are unmapped");
 		hat_unload(kas_hat, VA + 2 * PAGESIZE, PAGESIZE, HAT_UNLOAD);
-		expect(emptied->ht_valid_cnt == 0 && kas_hat->hat_pages_mapped[0] == pages, "%d entries in the table", emptied->ht_valid_cnt);
+		expect(emptied->ht_valid_cnt == 0 && kas_hat->hat_pages_mapped[0] == pages, "%d entries in the table",
+		    emptied->ht_valid_cnt);
 		htable_release(emptied);
 	}
 }
@@ -326,7 +335,8 @@ create_shared(void)
 	htable_release(first);
 	first = htable_create(hat, VA, 0, source);
 	again = htable_create(hat, VA, 0, source);
-	expect(again == first && first->ht_shares == source && first->ht_pfn == source->ht_pfn, "two tables show one source at one place");
+	expect(again == first && first->ht_shares == source && first->ht_pfn == source->ht_pfn,
+	    "two tables show one source at one place");
 	htable_release(again);
 	htable_release(first);
 	host_free_space(hat);
@@ -358,7 +368,7 @@ runs(hat_t *hat)
 	rob_all();
 	hat_devload(hat, VA, 3 * LEVEL_SIZE(l), FRAMES, RW, HAT_LOAD);
 	if (l == 1)
-		hat_devload(hat, VA + 3 * LARGE, PAGESIZE, FRAMES, RW, HAT_LOAD);	/* a link is not one more */
+		hat_devload(hat, VA + 3 * LARGE, PAGESIZE, FRAMES, RW, HAT_LOAD); /* a link is not one more */
 	expect(htable_walk(hat, &ht, &va, VA + 4 * LEVEL_SIZE(l)) != 0 && va == VA, "the first page at 0x%lx", va);
 	n = htable_run(ht, va, VA + 4 * LEVEL_SIZE(l));
 	expect(n == 3, "a run of %u", n);
@@ -445,7 +455,7 @@ record_refused(hat_t *hat)
 	hment_t *pool = hment_reserve_pool;
 
 	hat_memload(hat, VA, page, RW, HAT_LOAD);
-	hat_devload(hat, OTHER + PAGESIZE, PAGESIZE, FRAMES, RW, HAT_LOAD_LOCK);	/* a table that stays */
+	hat_devload(hat, OTHER + PAGESIZE, PAGESIZE, FRAMES, RW, HAT_LOAD_LOCK); /* a table that stays */
 	hment_reserve_pool = NULL;
 	hment_reserve_cnt = 0;
 	host_refuse = 1;
@@ -461,7 +471,7 @@ record_refused(hat_t *hat)
 static void
 become_entitled(void)
 {
-	curthread->t_hatdepth = 3;	/* one is taken off when the call ends */
+	curthread->t_hatdepth = 3; /* one is taken off when the call ends */
 }
 
 /** The allocator has re-entered the HAT: what one has then one keeps. And a reserve that is emptied while it is trimmed. */
@@ -474,11 +484,12 @@ record_reserve(hat_t *hat)
 
 	hat_memload(hat, VA, page, RW, HAT_LOAD);
 	hat_devload(hat, OTHER + PAGESIZE, PAGESIZE, FRAMES, RW, HAT_LOAD);
-	hment_reserve_amount = cnt + 3;		/* or it would be filled first */
+	hment_reserve_amount = cnt + 3; /* or it would be filled first */
 	host_before_object = become_entitled;
 	hat_memload(hat, OTHER, page, RW, HAT_LOAD);
 	expect(host_before_object == NULL && hat_page_getshare(page) == 2, "%u mappings", hat_page_getshare(page));
-	expect(hment_reserve_cnt + 1 == cnt, "%u records in the reserve, which had %u, for the second object", hment_reserve_cnt, cnt);
+	expect(
+	    hment_reserve_cnt + 1 == cnt, "%u records in the reserve, which had %u, for the second object", hment_reserve_cnt, cnt);
 	curthread->t_hatdepth = 0;
 	hat_unload(hat, OTHER, 2 * PAGESIZE, HAT_UNLOAD);
 	hat_unload(hat, VA, PAGESIZE, HAT_UNLOAD);
@@ -565,7 +576,7 @@ private_slots(void)
 	uintptr_t slot = HEAP_BASE + 80 * LARGE, windows = WINDOW_VA(WINDOW_PWIN);
 	htable_t *ht = htable_create(kas_hat, slot, 0, NULL);
 
-	hat_mempte_va[1] = slot;	/* as hat_mempte_setup() does */
+	hat_mempte_va[1] = slot; /* as hat_mempte_setup() does */
 	expect(is_private(slot) && !is_private(slot + PAGESIZE), "a reserved slot");
 	hat_mempte_va[1] = 0;
 	expect(!is_private(slot), "a slot that is not reserved any more");
@@ -573,7 +584,8 @@ private_slots(void)
 	ht = htable_create(kas_hat, 0, 0, NULL);
 	expect(!is_private(0), "address 0, which places for slots that nobody has reserved have");
 	htable_release(ht);
-	expect(is_private(WINDOW_VA(WINDOW_CHECK)) && is_private(windows) && is_private(windows + (2 * NCPU - 1) * PAGESIZE), "windows");
+	expect(is_private(WINDOW_VA(WINDOW_CHECK)) && is_private(windows) && is_private(windows + (2 * NCPU - 1) * PAGESIZE),
+	    "windows");
 	expect(!is_private(windows - PAGESIZE) && !is_private(windows + 2 * NCPU * PAGESIZE), "the pages around the page windows");
 	ht = htable_lookup(kas_hat, WINDOW_BASE, 1);
 	expect(!hat_is_private_slot(ht, 0), "a slot of a directory");

@@ -16,12 +16,12 @@
 
 /** One table of small pages: units [i, end) of a region. */
 struct judged {
-	struct model	*m;
+	struct model *m;
 	struct model_region *r;
-	uint_t		i, end;
-	uintptr_t	va;		/* what this step has loaded, from lower to higher addresses */
-	size_t		len;
-	uint_t		old_here, old_gone, new_here, new_gone, locked;
+	uint_t i, end;
+	uintptr_t va; /* what this step has loaded, from lower to higher addresses */
+	size_t len;
+	uint_t old_here, old_gone, new_here, new_gone, locked;
 };
 
 /** Is unit i mapped in the model by a small page? Others cannot be stolen: a table that holds a large page is not empty. */
@@ -58,7 +58,8 @@ expect_fault(const hat_t *hat, uintptr_t va)
 
 	for (int id = 0; id < ncpus; id++) {
 		host_on(id);
-		expect(CPU->cpu_current_hat != hat || mmu_access(va, 0, &pa) != 0, "CPU %d still reaches 0x%lx, which is stolen", id, va);
+		expect(CPU->cpu_current_hat != hat || mmu_access(va, 0, &pa) != 0, "CPU %d still reaches 0x%lx, which is stolen",
+		    id, va);
 	}
 	host_on(me);
 }
@@ -73,8 +74,8 @@ judge_page(const struct model *m, const struct model_page *p, uintptr_t va)
 	expect_fault(m->hat, va);
 	if (p->device || (p->attr & HAT_NOSYNC))
 		return;
-	expect((page_numtopp_nolock(p->pfn)->p_nrm & want) == want, "0x%lx is stolen, and of its bits 0x%x was lost: its page has 0x%x",
-	    va, want, page_numtopp_nolock(p->pfn)->p_nrm);
+	expect((page_numtopp_nolock(p->pfn)->p_nrm & want) == want,
+	    "0x%lx is stolen, and of its bits 0x%x was lost: its page has 0x%x", va, want, page_numtopp_nolock(p->pfn)->p_nrm);
 }
 
 static uint_t

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* clang-format off */
 /*
  * Assembly, the last part of boot/aptramp.S: paging is on.
  */

@@ -9,15 +9,15 @@
 #include <bootwords.h>
 #include <sys/tunable.h>
 
-#define BOOT_TEXT	__attribute__((section(".boot.text")))
+#define BOOT_TEXT __attribute__((section(".boot.text")))
 
-#define MB1_MAGIC	0x2badb002u
-#define MB1_CMDLINE	0x04u		/* bit of the first word */
-#define MB1_AT		4		/* word that holds the line's address */
-#define MB2_MAGIC	0x36d76289u
-#define MB2_END		0u
-#define MB2_CMDLINE	1u
-#define MB2_FIRST	8u		/* bytes before the first tag, and of a tag's head */
+#define MB1_MAGIC   0x2badb002u
+#define MB1_CMDLINE 0x04u /* bit of the first word */
+#define MB1_AT      4     /* word that holds the line's address */
+#define MB2_MAGIC   0x36d76289u
+#define MB2_END     0u
+#define MB2_CMDLINE 1u
+#define MB2_FIRST   8u /* bytes before the first tag, and of a tag's head */
 
 uint32_t boot_words(uint32_t magic, uint32_t info);
 

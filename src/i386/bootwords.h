@@ -6,7 +6,7 @@
 #ifndef BOOTWORDS_H
 #define BOOTWORDS_H
 
-#define BOOT_NO_PAE	1	/**< pae=0 */
-#define BOOT_NO_PSE	2	/**< pse=0 */
+#define BOOT_NO_PAE 1 /**< pae=0 */
+#define BOOT_NO_PSE 2 /**< pse=0 */
 
 #endif

@@ -42,7 +42,7 @@ divide_by_long(uint64_t n, uint64_t d, uint64_t *rem)
 {
 	int shift = __builtin_clz((uint32_t)(d >> 32));
 	uint32_t d_top = (uint32_t)(d << shift >> 32), q, r;
-	uint64_t half = n >> 1;		/* so that its upper word is below d_top, whose top bit is set */
+	uint64_t half = n >> 1; /* so that its upper word is below d_top, whose top bit is set */
 
 	q = divl((uint32_t)(half >> 32), (uint32_t)half, d_top, &r);
 	q = (uint32_t)((uint64_t)q << shift >> 31);

@@ -10,7 +10,7 @@
 #include <x86/cpufunc.h>
 #include <memmap.h>
 
-#define VLP_GROUPS	(PAGESIZE / VLP_SIZE)	/* 128: the kernel's directory pointers and those of 127 CPUs */
+#define VLP_GROUPS (PAGESIZE / VLP_SIZE) /* 128: the kernel's directory pointers and those of 127 CPUs */
 
 extern char boot_top[];
 

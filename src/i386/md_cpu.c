@@ -14,16 +14,16 @@
 #include <x86/cpufunc.h>
 #include <x86/vectors.h>
 
-#define GATE_INTERRUPT	0x8eull		/* present, ring 0, interrupt gate: interrupts off on entry */
-#define GATE_TASK	0x85ull
-#define GATE_RING3	0x60ull		/* may be called by `int n` in ring 3 */
-#define TSS_AVAILABLE	0x89ull
-#define TSS_BUSY	(1ull << 41)
+#define GATE_INTERRUPT 0x8eull /* present, ring 0, interrupt gate: interrupts off on entry */
+#define GATE_TASK      0x85ull
+#define GATE_RING3     0x60ull /* may be called by `int n` in ring 3 */
+#define TSS_AVAILABLE  0x89ull
+#define TSS_BUSY       (1ull << 41)
 
 /** What lgdt and lidt read. */
 struct pseudo_descriptor {
-	uint16_t	pd_limit;
-	uint32_t	pd_base;
+	uint16_t pd_limit;
+	uint32_t pd_base;
 } PACKED;
 
 extern const char trap_stubs[], md_df_start[];
@@ -54,8 +54,8 @@ md_idt_init(void)
 static uint64_t
 descriptor(uintptr_t base, uint32_t limit, uint64_t type, uint64_t flags)
 {
-	return ((limit & 0xffff) | (uint64_t)(base & 0xffffff) << 16 | type << 40 |
-	    (uint64_t)(limit >> 16 & 0xf) << 48 | flags << 52 | (uint64_t)(base >> 24) << 56);
+	return ((limit & 0xffff) | (uint64_t)(base & 0xffffff) << 16 | type << 40 | (uint64_t)(limit >> 16 & 0xf) << 48 |
+	    flags << 52 | (uint64_t)(base >> 24) << 56);
 }
 
 static void
@@ -68,9 +68,9 @@ gdt_fill(struct cpu *c)
 	mc->mc_gdt[GDT_KDATA / 8] = descriptor(0, 0xfffff, 0x93, 0xc);
 	mc->mc_gdt[GDT_UCODE / 8] = descriptor(0, 0xfffff, 0xfb, 0xc);
 	mc->mc_gdt[GDT_UDATA / 8] = descriptor(0, 0xfffff, 0xf3, 0xc);
-	mc->mc_gdt[GDT_KGS / 8] = descriptor((uintptr_t)c, sizeof (*c) - 1, 0x93, 0x4);
-	mc->mc_gdt[GDT_TSS / 8] = descriptor((uintptr_t)&mc->mc_tss, sizeof (mc->mc_tss) - 1, TSS_AVAILABLE, 0);
-	mc->mc_gdt[GDT_DF_TSS / 8] = descriptor((uintptr_t)&mc->mc_df_tss, sizeof (mc->mc_df_tss) - 1, TSS_AVAILABLE, 0);
+	mc->mc_gdt[GDT_KGS / 8] = descriptor((uintptr_t)c, sizeof(*c) - 1, 0x93, 0x4);
+	mc->mc_gdt[GDT_TSS / 8] = descriptor((uintptr_t)&mc->mc_tss, sizeof(mc->mc_tss) - 1, TSS_AVAILABLE, 0);
+	mc->mc_gdt[GDT_DF_TSS / 8] = descriptor((uintptr_t)&mc->mc_df_tss, sizeof(mc->mc_df_tss) - 1, TSS_AVAILABLE, 0);
 }
 
 static void
@@ -78,11 +78,11 @@ tss_fill(struct md_cpu *mc)
 {
 	struct md_tss *df = &mc->mc_df_tss;
 
-	memset(&mc->mc_tss, 0, sizeof (mc->mc_tss));
+	memset(&mc->mc_tss, 0, sizeof(mc->mc_tss));
 	mc->mc_tss.ts_ss0 = GDT_KDATA;
-	mc->mc_tss.ts_iomap = sizeof (mc->mc_tss);	/* beyond the limit: no port is open to ring 3 */
-	memset(df, 0, sizeof (*df));
-	df->ts_iomap = sizeof (*df);
+	mc->mc_tss.ts_iomap = sizeof(mc->mc_tss); /* beyond the limit: no port is open to ring 3 */
+	memset(df, 0, sizeof(*df));
+	df->ts_iomap = sizeof(*df);
 	df->ts_cr3 = read_cr3();
 	df->ts_eip = (uintptr_t)md_df_start;
 	df->ts_eflags = 2;
@@ -95,22 +95,23 @@ tss_fill(struct md_cpu *mc)
 static void
 tables_load(struct md_cpu *mc)
 {
-	struct pseudo_descriptor gdtr = { sizeof (mc->mc_gdt) - 1, (uintptr_t)mc->mc_gdt };
-	struct pseudo_descriptor idtr = { sizeof (idt) - 1, (uintptr_t)idt };
+	struct pseudo_descriptor gdtr = { sizeof(mc->mc_gdt) - 1, (uintptr_t)mc->mc_gdt };
+	struct pseudo_descriptor idtr = { sizeof(idt) - 1, (uintptr_t)idt };
 
-	__asm__ volatile(
-	    "lgdt	%0\n\t"
-	    "ljmp	%2, $1f\n"
-	    "1:	movl	%3, %%eax\n\t"
-	    "movl	%%eax, %%ds\n\t"
-	    "movl	%%eax, %%es\n\t"
-	    "movl	%%eax, %%ss\n\t"
-	    "movl	%%eax, %%fs\n\t"
-	    "movl	%4, %%eax\n\t"
-	    "movl	%%eax, %%gs\n\t"
-	    "lidt	%1\n\t"
-	    "ltr	%w5"
-	    : : "m"(gdtr), "m"(idtr), "i"(GDT_KCODE), "i"(GDT_KDATA), "i"(GDT_KGS), "r"(GDT_TSS) : "eax", "memory");
+	__asm__ volatile("lgdt	%0\n\t"
+			 "ljmp	%2, $1f\n"
+			 "1:	movl	%3, %%eax\n\t"
+			 "movl	%%eax, %%ds\n\t"
+			 "movl	%%eax, %%es\n\t"
+			 "movl	%%eax, %%ss\n\t"
+			 "movl	%%eax, %%fs\n\t"
+			 "movl	%4, %%eax\n\t"
+			 "movl	%%eax, %%gs\n\t"
+			 "lidt	%1\n\t"
+			 "ltr	%w5"
+			 :
+			 : "m"(gdtr), "m"(idtr), "i"(GDT_KCODE), "i"(GDT_KDATA), "i"(GDT_KGS), "r"(GDT_TSS)
+			 : "eax", "memory");
 }
 
 void
@@ -182,7 +183,7 @@ md_context_init(uintptr_t top, void (*entry)(void))
 	top = ROUNDDOWN(top, 16) - 4;
 	*(uint32_t *)top = 0;
 	mx = (struct md_context *)top - 1;
-	memset(mx, 0, sizeof (*mx));
+	memset(mx, 0, sizeof(*mx));
 	mx->mx_eip = (uintptr_t)entry;
 	return (mx);
 }
@@ -190,7 +191,7 @@ md_context_init(uintptr_t top, void (*entry)(void))
 void
 md_user_frame(struct trapframe *tf, uintptr_t pc, uintptr_t sp)
 {
-	memset(tf, 0, sizeof (*tf));
+	memset(tf, 0, sizeof(*tf));
 	tf->tf_ds = tf->tf_es = tf->tf_fs = tf->tf_gs = GDT_UDATA | RPL_USER;
 	tf->tf_eip = pc;
 	tf->tf_cs = GDT_UCODE | RPL_USER;

@@ -18,10 +18,11 @@
 volatile uint64_t lbolt;
 
 static uint64_t watchdog = 6000;
-static volatile uint64_t watchdog_start;	/* the tick from which it counts */
-TUNABLE_NUMBER(watchdog, "watchdog", "ticks (10 ms of emulated time) after which the kernel stops itself, for each check anew; 0: never");
+static volatile uint64_t watchdog_start; /* the tick from which it counts */
+TUNABLE_NUMBER(
+    watchdog, "watchdog", "ticks (10 ms of emulated time) after which the kernel stops itself, for each check anew; 0: never");
 
-static kthread_t *sleepers;		/* sched_lock; in no order, there are few */
+static kthread_t *sleepers; /* sched_lock; in no order, there are few */
 
 void
 thread_delay(uint64_t ticks)
@@ -60,18 +61,17 @@ watchdog_bite(const struct trapframe *tf)
 
 	panic_begin("watchdog");
 	CPU->cpu_stop_pc = tf_pc(tf);
-	len = snprintf(text, sizeof (text), "watchdog: %llu ticks are over", (unsigned long long)watchdog);
+	len = snprintf(text, sizeof(text), "watchdog: %llu ticks are over", (unsigned long long)watchdog);
 	for (int i = 0; i < NCPU; i++) {
 		cpu_t *c = cpu[i];
 
-		if (c == NULL || c->cpu_online == 0 || len >= (int)sizeof (text))
+		if (c == NULL || c->cpu_online == 0 || len >= (int)sizeof(text))
 			continue;
 		if (c->cpu_stop_pc != 0)
-			symbol_format(where, sizeof (where), c->cpu_stop_pc);
+			symbol_format(where, sizeof(where), c->cpu_stop_pc);
 		else
-			(void)snprintf(where, sizeof (where), "(no answer)");
-		len += snprintf(text + len, sizeof (text) - (size_t)len, "; cpu%d runs %s at %s", i,
-		    c->cpu_thread->t_name, where);
+			(void)snprintf(where, sizeof(where), "(no answer)");
+		len += snprintf(text + len, sizeof(text) - (size_t)len, "; cpu%d runs %s at %s", i, c->cpu_thread->t_name, where);
 	}
 	panic_end(text, tf);
 }

@@ -16,16 +16,16 @@
 #include <sys/string.h>
 #include <sys/tunable.h>
 
-#define TEXT_MAX	512	/* longest dump line is about half of it */
+#define TEXT_MAX 512 /* longest dump line is about half of it */
 
 static char console_names[32] = "vga,serial,e9";
 TUNABLE_STRING(console_names, "console", "where text is printed: a list of vga, serial, e9");
 
 /** An output device. */
 struct console {
-	const char	*name;
-	void		(*write)(const char *, size_t);
-	bool		on;
+	const char *name;
+	void (*write)(const char *, size_t);
+	bool on;
 };
 
 /* Port E9 needs no preparation: it is the one that works from the first instruction on. */
@@ -84,11 +84,11 @@ console_vprint(int where, const char *fmt, va_list ap)
 	bool locked;
 	int len;
 
-	len = vsnprintf(text, sizeof (text), fmt, ap);
-	locked = panicstr == NULL;		/* a stopped CPU may hold it for ever */
+	len = vsnprintf(text, sizeof(text), fmt, ap);
+	locked = panicstr == NULL; /* a stopped CPU may hold it for ever */
 	if (locked)
 		saved = spin_enter(&console_lock);
-	if ((size_t)len < sizeof (text))
+	if ((size_t)len < sizeof(text))
 		devices_write(&where, text, (size_t)len);
 	else
 		(void)format(devices_write, &where, fmt, ap);

@@ -8,7 +8,7 @@
 
 #include <sys/printf.h>
 
-enum { CONS_ALL, CONS_RECORD, CONS_NOT_E9 };	/**< every console; port E9; every console but E9 */
+enum { CONS_ALL, CONS_RECORD, CONS_NOT_E9 }; /**< every console; port E9; every console but E9 */
 
 /** Print to some consoles, in one piece. Takes the console lock, except in a panic. */
 int console_vprint(int where, const char *fmt, va_list ap);
@@ -19,7 +19,7 @@ void console_init(void);
 /** @name Write n bytes; called under the console lock, never block for ever
  * @{ */
 void cons_e9_write(const char *s, size_t n);
-void cons_vga_write(const char *s, size_t n);	/**< silent while vga_va is NULL */
+void cons_vga_write(const char *s, size_t n);    /**< silent while vga_va is NULL */
 void cons_serial_write(const char *s, size_t n); /**< silent when there is no UART */
 /** @} */
 

@@ -23,10 +23,10 @@ cpu_init_boot(void)
 	kthread_t *t = &boot_thread;
 
 	t->t_state = T_ONPROC;
-	t->t_cpu = t->t_bound = &boot_cpu;	/* checkpoints are there, where Bochs' debugger looks first */
+	t->t_cpu = t->t_bound = &boot_cpu; /* checkpoints are there, where Bochs' debugger looks first */
 	t->t_stack = boot_stack;
 	t->t_stacksize = (size_t)(boot_stack_top - boot_stack);
-	strlcpy(t->t_name, "boot", sizeof (t->t_name));
+	strlcpy(t->t_name, "boot", sizeof(t->t_name));
 	all_threads = t;
 	boot_cpu.cpu_thread = t;
 	cpu[0] = &boot_cpu;

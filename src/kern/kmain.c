@@ -27,15 +27,16 @@
 #include <x86/acpi.h>
 #include <memmap.h>
 
-#define VGA_TEXT	0xb8000u
-#define MIN_RAM_KIB	(12 * 1024)	/* image up to 6 MiB, page array, tables, and something to map */
+#define VGA_TEXT    0xb8000u
+#define MIN_RAM_KIB (12 * 1024) /* image up to 6 MiB, page array, tables, and something to map */
 
 static uint64_t want_tour = 1;
 TUNABLE_NUMBER(want_tour, "tour", "1: build the address spaces of the tour and stop at its checkpoints");
 static char lab_name[32] = "-";
 TUNABLE_STRING(lab_name, "lab", "what the host calls this run; only repeated in %hello");
 static uint64_t stop_early;
-TUNABLE_NUMBER(stop_early, "hang", "tests of the host's tools: 1 loop for ever after start-up, 2 with interrupts off, 3 triple fault, 4 panic");
+TUNABLE_NUMBER(stop_early, "hang",
+    "tests of the host's tools: 1 loop for ever after start-up, 2 with interrupts off, 3 triple fault, 4 panic");
 
 static ulong_t
 ram_kib(void)
@@ -110,7 +111,7 @@ start_cpus(void)
 	printf("%d CPUs\n", ncpus);
 	clear_boot_mappings(0, userlimit);
 	invariants_early("after clear_boot_mappings()");
-	invariants_init();	/* now, so that a panic finds it */
+	invariants_init(); /* now, so that a panic finds it */
 }
 
 static void NOINLINE

@@ -30,46 +30,46 @@
 #include <sys/thread.h>
 #include <sys/tunable.h>
 
-#define SLAB_MAX	32768u
-#define SLAB_MAGIC	0x51ab51abu
-#define TAKEN		0xffffu			/* links[]: handed out */
-#define LAST		0xfffeu			/* links[]: free, and the last one */
-#define FREE_PATTERN	0xdeadbeefu
-#define NEW_PATTERN	0xbaddcafeu		/* what an object without a constructor is full of */
-#define REDZONE		0xfeedfaceu
-#define PAGE_DIRECT	2048u			/* kmem_alloc() of more than this: pages, no cache */
+#define SLAB_MAX     32768u
+#define SLAB_MAGIC   0x51ab51abu
+#define TAKEN        0xffffu /* links[]: handed out */
+#define LAST         0xfffeu /* links[]: free, and the last one */
+#define FREE_PATTERN 0xdeadbeefu
+#define NEW_PATTERN  0xbaddcafeu /* what an object without a constructor is full of */
+#define REDZONE      0xfeedfaceu
+#define PAGE_DIRECT  2048u /* kmem_alloc() of more than this: pages, no cache */
 
 /** Header of a slab. Fields: the cache's lock, or [C]. */
 struct slab {
-	struct slab	*sl_next, *sl_prev;	/**< the cache's list, when an object is free */
-	kmem_cache_t	*sl_cache;		/**< [C] */
-	uint32_t	sl_magic;		/**< [C] */
-	uint16_t	sl_free;		/**< first free object, LAST: none */
-	uint16_t	sl_ntaken;
-	uint16_t	sl_links[];
+	struct slab *sl_next, *sl_prev; /**< the cache's list, when an object is free */
+	kmem_cache_t *sl_cache;         /**< [C] */
+	uint32_t sl_magic;              /**< [C] */
+	uint16_t sl_free;               /**< first free object, LAST: none */
+	uint16_t sl_ntaken;
+	uint16_t sl_links[];
 };
 
 /** One cache. Fields: [C] constant, others kc_lock. */
 struct kmem_cache {
-	kmutex_t	kc_lock;
-	char		kc_name[24];		/**< [C] */
-	size_t		kc_size;		/**< [C] of an object, as asked for */
-	size_t		kc_chunk;		/**< [C] distance of objects */
-	size_t		kc_slabsize;		/**< [C] */
-	uint_t		kc_nobj;		/**< [C] objects in a slab */
-	size_t		kc_header;		/**< [C] where the header is in a slab */
-	bool		kc_redzone, kc_pattern;	/**< [C] */
-	int		(*kc_ctor)(void *, void *, int); /**< [C] */
-	void		(*kc_dtor)(void *, void *); /**< [C] */
-	void		(*kc_reclaim)(void *);	/**< [C] */
-	void		*kc_arg;		/**< [C] */
-	vmem_t		*kc_arena;		/**< [C] */
-	struct slab	*kc_slabs;		/**< those with a free object, fullest in front, more or less */
-	uint_t		kc_nempty;		/**< slabs with nothing taken */
-	size_t		kc_inuse;
-	size_t		kc_allocs, kc_nslabs;	/**< counters */
-	struct kmem_cache *kc_next;		/**< caches_lock */
-	int		kc_holds;		/**< caches_lock: the reaper is here */
+	kmutex_t kc_lock;
+	char kc_name[24];                    /**< [C] */
+	size_t kc_size;                      /**< [C] of an object, as asked for */
+	size_t kc_chunk;                     /**< [C] distance of objects */
+	size_t kc_slabsize;                  /**< [C] */
+	uint_t kc_nobj;                      /**< [C] objects in a slab */
+	size_t kc_header;                    /**< [C] where the header is in a slab */
+	bool kc_redzone, kc_pattern;         /**< [C] */
+	int (*kc_ctor)(void *, void *, int); /**< [C] */
+	void (*kc_dtor)(void *, void *);     /**< [C] */
+	void (*kc_reclaim)(void *);          /**< [C] */
+	void *kc_arg;                        /**< [C] */
+	vmem_t *kc_arena;                    /**< [C] */
+	struct slab *kc_slabs;               /**< those with a free object, fullest in front, more or less */
+	uint_t kc_nempty;                    /**< slabs with nothing taken */
+	size_t kc_inuse;
+	size_t kc_allocs, kc_nslabs; /**< counters */
+	struct kmem_cache *kc_next;  /**< caches_lock */
+	int kc_holds;                /**< caches_lock: the reaper is here */
 };
 
 #ifdef DEBUG
@@ -79,7 +79,7 @@ static const bool debug = false;
 #endif
 
 static kmutex_t caches_lock;
-static kcondvar_t caches_cv;			/* a hold was given back */
+static kcondvar_t caches_cv; /* a hold was given back */
 static kmem_cache_t *caches;
 static kmem_cache_t cache_of_caches;
 
@@ -89,9 +89,9 @@ static kmem_cache_t *alloc_caches[NELEM(alloc_sizes)];
 uint64_t kmem_fail_after;
 TUNABLE_NUMBER(kmem_fail_after, "kmem_fail_after", "DEBUG: let every n-th request for an object that may fail do so (0: none)");
 
-static bool reap_wanted;			/* sched_lock */
+static bool reap_wanted; /* sched_lock */
 static volatile bool reaper_started;
-static kthread_t *reap_waiter;			/* sched_lock: the reaping thread, when it sleeps */
+static kthread_t *reap_waiter; /* sched_lock: the reaping thread, when it sleeps */
 
 /* ------------------------------------------------------------------ slabs */
 
@@ -133,7 +133,7 @@ fill(void *p, uint32_t pattern, size_t n)
 {
 	uint32_t *w = p;
 
-	for (size_t i = 0; i < n / sizeof (*w); i++)
+	for (size_t i = 0; i < n / sizeof(*w); i++)
 		w[i] = pattern;
 }
 
@@ -165,8 +165,7 @@ object_init(kmem_cache_t *c, void *obj)
 static struct slab *
 slab_create(kmem_cache_t *c, int kmflag)
 {
-	char *base = vmem_xalloc(c->kc_arena, c->kc_slabsize, c->kc_slabsize,
-	    kmflag & KM_NOSLEEP ? VM_NOSLEEP : VM_SLEEP);
+	char *base = vmem_xalloc(c->kc_arena, c->kc_slabsize, c->kc_slabsize, kmflag & KM_NOSLEEP ? VM_NOSLEEP : VM_SLEEP);
 	struct slab *sl;
 
 	if (base == NULL)
@@ -203,10 +202,10 @@ pattern_verify(const kmem_cache_t *c, const void *obj)
 {
 	const uint32_t *w = obj;
 
-	for (size_t i = 0; i < c->kc_size / sizeof (*w); i++) {
+	for (size_t i = 0; i < c->kc_size / sizeof(*w); i++) {
 		if (w[i] != FREE_PATTERN)
-			panic("kmem: a free object of cache %s at 0x%lx was written to: word at offset %u is 0x%08x",
-			    c->kc_name, (ulong_t)(uintptr_t)obj, (uint_t)(i * sizeof (*w)), w[i]);
+			panic("kmem: a free object of cache %s at 0x%lx was written to: word at offset %u is 0x%08x", c->kc_name,
+			    (ulong_t)(uintptr_t)obj, (uint_t)(i * sizeof(*w)), w[i]);
 	}
 }
 
@@ -224,8 +223,8 @@ static void
 object_returned(kmem_cache_t *c, void *obj)
 {
 	if (c->kc_redzone && *redzone_of(c, obj) != REDZONE)
-		panic("kmem: object of cache %s at 0x%lx was written beyond its %u bytes", c->kc_name,
-		    (ulong_t)(uintptr_t)obj, (uint_t)c->kc_size);
+		panic("kmem: object of cache %s at 0x%lx was written beyond its %u bytes", c->kc_name, (ulong_t)(uintptr_t)obj,
+		    (uint_t)c->kc_size);
 	if (!c->kc_pattern)
 		return;
 	if (c->kc_dtor != NULL)
@@ -240,11 +239,11 @@ object_check(kmem_cache_t *c, void *obj, uint_t *index)
 	struct slab *sl = slab_of(c, obj), copy;
 	size_t off = (size_t)((char *)obj - slab_base(c, sl));
 
-	if (!peek(sl, &copy, sizeof (copy)) || copy.sl_magic != SLAB_MAGIC)
+	if (!peek(sl, &copy, sizeof(copy)) || copy.sl_magic != SLAB_MAGIC)
 		panic("kmem_cache_free(%s): 0x%lx is in no slab", c->kc_name, (ulong_t)(uintptr_t)obj);
 	if (copy.sl_cache != c)
-		panic("kmem_cache_free(%s): 0x%lx belongs to cache %s", c->kc_name, (ulong_t)(uintptr_t)obj,
-		    copy.sl_cache->kc_name);
+		panic(
+		    "kmem_cache_free(%s): 0x%lx belongs to cache %s", c->kc_name, (ulong_t)(uintptr_t)obj, copy.sl_cache->kc_name);
 	*index = (uint_t)(off / c->kc_chunk);
 	if (off % c->kc_chunk != 0 || *index >= c->kc_nobj)
 		panic("kmem_cache_free(%s): 0x%lx is not the start of an object", c->kc_name, (ulong_t)(uintptr_t)obj);
@@ -359,12 +358,11 @@ slab_layout(kmem_cache_t *c)
 {
 	size_t room, header, n;
 
-	for (c->kc_slabsize = PAGESIZE; ; c->kc_slabsize *= 2) {
-		room = c->kc_slabsize - sizeof (struct slab) - 8;
-		n = room / (c->kc_chunk + sizeof (uint16_t));
-		header = ROUNDUP(sizeof (struct slab) + n * sizeof (uint16_t), (size_t)8);
-		if (n > 0 && (c->kc_slabsize - n * c->kc_chunk <= c->kc_slabsize / 8 + header ||
-		    c->kc_slabsize >= SLAB_MAX))
+	for (c->kc_slabsize = PAGESIZE;; c->kc_slabsize *= 2) {
+		room = c->kc_slabsize - sizeof(struct slab) - 8;
+		n = room / (c->kc_chunk + sizeof(uint16_t));
+		header = ROUNDUP(sizeof(struct slab) + n * sizeof(uint16_t), (size_t)8);
+		if (n > 0 && (c->kc_slabsize - n * c->kc_chunk <= c->kc_slabsize / 8 + header || c->kc_slabsize >= SLAB_MAX))
 			break;
 	}
 	c->kc_nobj = (uint_t)n;
@@ -374,13 +372,13 @@ slab_layout(kmem_cache_t *c)
 static void
 cache_fill(kmem_cache_t *c, const char *name, size_t size, size_t align, vmem_t *arena, int flags)
 {
-	memset(c, 0, sizeof (*c));
-	strlcpy(c->kc_name, name, sizeof (c->kc_name));
-	align = MAX(align, sizeof (void *));
+	memset(c, 0, sizeof(*c));
+	strlcpy(c->kc_name, name, sizeof(c->kc_name));
+	align = MAX(align, sizeof(void *));
 	c->kc_size = size;
 	c->kc_pattern = debug && !(flags & KMC_NODEBUG);
 	c->kc_redzone = c->kc_pattern && align <= 64;
-	c->kc_chunk = ROUNDUP(size + (c->kc_redzone ? sizeof (uint32_t) : 0), align);
+	c->kc_chunk = ROUNDUP(size + (c->kc_redzone ? sizeof(uint32_t) : 0), align);
 	c->kc_arena = arena != NULL ? arena : kmem_va_arena;
 	slab_layout(c);
 }
@@ -395,8 +393,8 @@ cache_list(kmem_cache_t *c)
 }
 
 kmem_cache_t *
-kmem_cache_create(const char *name, size_t size, size_t align, int (*ctor)(void *, void *, int),
-    void (*dtor)(void *, void *), void (*reclaim)(void *), void *arg, vmem_t *arena, int flags)
+kmem_cache_create(const char *name, size_t size, size_t align, int (*ctor)(void *, void *, int), void (*dtor)(void *, void *),
+    void (*reclaim)(void *), void *arg, vmem_t *arena, int flags)
 {
 	kmem_cache_t *c = kmem_cache_alloc(&cache_of_caches, KM_SLEEP);
 
@@ -588,10 +586,10 @@ kmem_init(void)
 {
 	char name[24];
 
-	cache_fill(&cache_of_caches, "kmem_cache", sizeof (kmem_cache_t), sizeof (void *), NULL, 0);
+	cache_fill(&cache_of_caches, "kmem_cache", sizeof(kmem_cache_t), sizeof(void *), NULL, 0);
 	cache_list(&cache_of_caches);
 	for (uint_t i = 0; i < NELEM(alloc_sizes); i++) {
-		(void)snprintf(name, sizeof (name), "kmem_alloc_%u", (uint_t)alloc_sizes[i]);
+		(void)snprintf(name, sizeof(name), "kmem_alloc_%u", (uint_t)alloc_sizes[i]);
 		alloc_caches[i] = kmem_cache_create(name, alloc_sizes[i], 16, NULL, NULL, NULL, NULL, NULL, 0);
 	}
 }
@@ -603,6 +601,6 @@ kmem_show(void)
 
 	printf("%-20s %6s %6s %8s %6s\n", "cache", "size", "in use", "allocs", "slabs");
 	while ((c = cache_next_held(c)) != NULL)
-		printf("%-20s %6u %6u %8u %6u\n", c->kc_name, (uint_t)c->kc_size, (uint_t)c->kc_inuse,
-		    (uint_t)c->kc_allocs, (uint_t)c->kc_nslabs);
+		printf("%-20s %6u %6u %8u %6u\n", c->kc_name, (uint_t)c->kc_size, (uint_t)c->kc_inuse, (uint_t)c->kc_allocs,
+		    (uint_t)c->kc_nslabs);
 }

@@ -71,7 +71,7 @@ held_remove(kthread_t *me, kmutex_t *m)
 void
 mutex_init(kmutex_t *m)
 {
-	memset(m, 0, sizeof (*m));
+	memset(m, 0, sizeof(*m));
 }
 
 void

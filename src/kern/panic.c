@@ -20,8 +20,8 @@
 #include <x86/cpufunc.h>
 
 const char *volatile panicstr;
-static volatile uint32_t panic_owner;		/* CPU + 1 */
-static volatile bool panic_told;		/* the message is out */
+static volatile uint32_t panic_owner; /* CPU + 1 */
+static volatile bool panic_told;      /* the message is out */
 
 static void
 halt_for_ever(void)
@@ -68,10 +68,10 @@ panic_begin(const char *fmt)
 static void
 control_dump(void)
 {
-	int width = (int)sizeof (uintptr_t) * 2;
+	int width = (int)sizeof(uintptr_t) * 2;
 
-	printf("  cr0 %08lx cr2 %0*lx cr3 %08lx cr4 %08lx\n", (ulong_t)read_cr0(), width, (ulong_t)read_cr2(),
-	    (ulong_t)read_cr3(), (ulong_t)read_cr4());
+	printf("  cr0 %08lx cr2 %0*lx cr3 %08lx cr4 %08lx\n", (ulong_t)read_cr0(), width, (ulong_t)read_cr2(), (ulong_t)read_cr3(),
+	    (ulong_t)read_cr4());
 }
 
 void
@@ -118,7 +118,7 @@ panic(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof (text), fmt, ap);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	if (may_intercept())
 		check_intercept("panic", NULL, 0, text);
@@ -131,7 +131,7 @@ assfail(const char *what, const char *file, int line)
 {
 	char text[300];
 
-	(void)snprintf(text, sizeof (text), "assertion failed: %s, %s:%d", what, file, line);
+	(void)snprintf(text, sizeof(text), "assertion failed: %s, %s:%d", what, file, line);
 	if (may_intercept())
 		check_intercept("assert", file, line, text);
 	panic_begin("assertion failed");
@@ -143,7 +143,7 @@ lab_todo(int lab, const char *function, const char *section)
 {
 	char text[300];
 
-	(void)snprintf(text, sizeof (text), "%s() is yours to write: lab %d, handout section %s", function, lab, section);
+	(void)snprintf(text, sizeof(text), "%s() is yours to write: lab %d, handout section %s", function, lab, section);
 	if (may_intercept())
 		check_intercept("todo", NULL, 0, text);
 	panic_begin("stub");

@@ -12,17 +12,17 @@
 
 /** One conversion of a format. */
 struct spec {
-	bool	left, zero, plus, space, alt;
-	int	width, precision;	/**< precision -1: not given */
-	int	size;			/**< bytes of the argument */
-	char	conv;
+	bool left, zero, plus, space, alt;
+	int width, precision; /**< precision -1: not given */
+	int size;             /**< bytes of the argument */
+	char conv;
 };
 
 /** Where the text goes and how much there was. */
 struct out {
-	void	(*put)(void *, const char *, size_t);
-	void	*arg;
-	int	len;
+	void (*put)(void *, const char *, size_t);
+	void *arg;
+	int len;
 };
 
 static void
@@ -38,9 +38,9 @@ pad(struct out *o, char c, int n)
 {
 	char run[16];
 
-	memset(run, c, sizeof (run));
-	for (; n > 0; n -= (int)sizeof (run))
-		emit(o, run, (size_t)MIN(n, (int)sizeof (run)));
+	memset(run, c, sizeof(run));
+	for (; n > 0; n -= (int)sizeof(run))
+		emit(o, run, (size_t)MIN(n, (int)sizeof(run)));
 }
 
 /* blanks, prefix, zeros, body, blanks */
@@ -78,18 +78,18 @@ put_number(struct out *o, const struct spec *sp, uint64_t value, bool negative)
 	uint_t base = sp->conv == 'd' || sp->conv == 'u' ? 10 : sp->conv == 'o' ? 8 : 16;
 	const char *digits = sp->conv == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
 	const char *prefix = number_prefix(sp, value, negative);
-	char buf[24], *p = buf + sizeof (buf);
+	char buf[24], *p = buf + sizeof(buf);
 	int n, zeros;
 
 	for (uint64_t v = value; v != 0; v /= base)
 		*--p = digits[v % base];
-	n = (int)(buf + sizeof (buf) - p);
+	n = (int)(buf + sizeof(buf) - p);
 	if (sp->precision >= 0)
 		zeros = sp->precision - n;
 	else if (sp->zero && !sp->left)
 		zeros = MAX(sp->width - (int)strlen(prefix) - n, 1 - n);
 	else
-		zeros = 1 - n;			/* zero is written "0" */
+		zeros = 1 - n; /* zero is written "0" */
 	if (sp->alt && sp->conv == 'o' && zeros < 1)
 		zeros = 1;
 	lay_out(o, sp, prefix, MAX(zeros, 0), p, (size_t)n);
@@ -112,12 +112,23 @@ parse_flags(struct spec *sp, const char *f)
 {
 	for (;; f++) {
 		switch (*f) {
-		case '-': sp->left = true; break;
-		case '0': sp->zero = true; break;
-		case '+': sp->plus = true; break;
-		case ' ': sp->space = true; break;
-		case '#': sp->alt = true; break;
-		default: return (f);
+		case '-':
+			sp->left = true;
+			break;
+		case '0':
+			sp->zero = true;
+			break;
+		case '+':
+			sp->plus = true;
+			break;
+		case ' ':
+			sp->space = true;
+			break;
+		case '#':
+			sp->alt = true;
+			break;
+		default:
+			return (f);
 		}
 	}
 }
@@ -133,17 +144,17 @@ parse_int(const char *f, int *np)
 static const char *
 parse_size(struct spec *sp, const char *f)
 {
-	sp->size = (int)sizeof (int);
+	sp->size = (int)sizeof(int);
 	switch (*f) {
 	case 'h':
 		sp->size = f[1] == 'h' ? 1 : 2;
 		break;
 	case 'l':
-		sp->size = f[1] == 'l' ? 8 : (int)sizeof (long);
+		sp->size = f[1] == 'l' ? 8 : (int)sizeof(long);
 		break;
 	case 'z':
 	case 't':
-		sp->size = (int)sizeof (size_t);
+		sp->size = (int)sizeof(size_t);
 		return (f + 1);
 	case 'j':
 		sp->size = 8;
@@ -156,7 +167,7 @@ parse_size(struct spec *sp, const char *f)
 
 /** The arguments. A va_list cannot be passed by address portably when it is itself a parameter; inside a structure it can. */
 struct args {
-	va_list	ap;
+	va_list ap;
 };
 
 static uint64_t
@@ -186,7 +197,7 @@ fetch_signed(const struct spec *sp, struct args *a)
 static const char *
 parse_spec(struct spec *sp, const char *f, struct args *a)
 {
-	memset(sp, 0, sizeof (*sp));
+	memset(sp, 0, sizeof(*sp));
 	sp->precision = -1;
 	f = parse_flags(sp, f);
 	if (*f == '*') {
@@ -229,7 +240,7 @@ convert(struct out *o, struct spec *sp, struct args *a)
 		put_number(o, sp, n < 0 ? -(uint64_t)n : (uint64_t)n, n < 0);
 		break;
 	case 'p':
-		sp->size = (int)sizeof (void *);
+		sp->size = (int)sizeof(void *);
 		/* FALLTHROUGH */
 	case 'u':
 	case 'x':
@@ -237,7 +248,7 @@ convert(struct out *o, struct spec *sp, struct args *a)
 	case 'o':
 		put_number(o, sp, fetch_unsigned(sp, a), false);
 		break;
-	default:			/* %% and what we do not know: as it stands */
+	default: /* %% and what we do not know: as it stands */
 		emit(o, &sp->conv, 1);
 		break;
 	}
@@ -270,8 +281,8 @@ format(void (*put)(void *, const char *, size_t), void *arg, const char *fmt, va
 
 /** What is left of a caller's buffer. */
 struct room {
-	char	*p;
-	size_t	left;	/**< without the terminator */
+	char *p;
+	size_t left; /**< without the terminator */
 };
 
 static void

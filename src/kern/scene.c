@@ -15,8 +15,8 @@
 #include <sys/tunable.h>
 #include <vm/page.h>
 
-#define NARGS		4
-#define NHATS		4
+#define NARGS 4
+#define NHATS 4
 
 static char scene_text[480];
 TUNABLE_STRING(scene_text, "scene", "steps of a scene of your own instead of the tour (docs/scenes.md)");
@@ -27,8 +27,8 @@ static hat_t *current;
 
 /** The words of one step; those that were not given are empty. */
 struct step {
-	char		*st_word;
-	char		*st_arg[NARGS];
+	char *st_word;
+	char *st_arg[NARGS];
 };
 
 static uintptr_t
@@ -134,7 +134,7 @@ do_read(const struct step *st)
 {
 	uint32_t word;
 
-	if (!peek((const void *)number(st, 0, 0), &word, sizeof (word)))
+	if (!peek((const void *)number(st, 0, 0), &word, sizeof(word)))
 		panic("scene: nothing can be read at %s", st->st_arg[0]);
 }
 
@@ -143,7 +143,7 @@ do_write(const struct step *st)
 {
 	uint32_t word = 0x68617421;
 
-	if (!poke((void *)number(st, 0, 0), &word, sizeof (word)))
+	if (!poke((void *)number(st, 0, 0), &word, sizeof(word)))
 		panic("scene: nothing can be written at %s", st->st_arg[0]);
 }
 
@@ -179,11 +179,20 @@ do_stop(const struct step *st)
 }
 
 static const struct {
-	const char	*word;
-	void		(*func)(const struct step *);
+	const char *word;
+	void (*func)(const struct step *);
 } words[] = {
-	{ "space", do_space }, { "skip", do_skip }, { "map", do_map }, { "offer", do_offer }, { "large", do_large },
-	{ "unmap", do_unmap }, { "read", do_read }, { "write", do_write }, { "share", do_share }, { "steal", do_steal }, { "stop", do_stop },
+	{ "space", do_space },
+	{ "skip", do_skip },
+	{ "map", do_map },
+	{ "offer", do_offer },
+	{ "large", do_large },
+	{ "unmap", do_unmap },
+	{ "read", do_read },
+	{ "write", do_write },
+	{ "share", do_share },
+	{ "steal", do_steal },
+	{ "stop", do_stop },
 };
 
 static void

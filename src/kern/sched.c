@@ -24,7 +24,7 @@
 
 spinlock_t sched_lock;
 static kthread_t *run_queue;
-static cpuset_t idle_cpus;		/* CPUs in their idle thread that nobody has woken yet */
+static cpuset_t idle_cpus; /* CPUs in their idle thread that nobody has woken yet */
 
 void
 waitq_add(kthread_t **head, kthread_t *t)
@@ -199,7 +199,7 @@ sched_idle(void)
 			sched_switch();
 		idle_cpus |= CPUSET(CPU->cpu_id);
 		spin_exit(&sched_lock, saved & ~(ulong_t)EFLAGS_IF);
-		xc_poll();		/* asked before we say that we sleep */
+		xc_poll(); /* asked before we say that we sleep */
 		tlb_going_idle();
 		sti_hlt();
 		cli();
@@ -222,7 +222,7 @@ thread_create_idle(cpu_t *c)
 
 	if (t == NULL)
 		panic("thread_create_idle: no memory for CPU %d", c->cpu_id);
-	t->t_preempt = 1;		/* it leaves its CPU only where it wants to */
+	t->t_preempt = 1; /* it leaves its CPU only where it wants to */
 	c->cpu_idle = t;
 	return (t);
 }
@@ -254,7 +254,7 @@ ap_main(cpu_t *c)
 	c->cpu_online = CPU_ANSWERS;
 	(void)__atomic_add_fetch(&ncpus, 1, __ATOMIC_SEQ_CST);
 	hat_cpu_online(c);
-	write_cr4(read_cr4() ^ CR4_PGE);	/* drops global translations too, either way [SDM3 4.10.4.1] */
+	write_cr4(read_cr4() ^ CR4_PGE); /* drops global translations too, either way [SDM3 4.10.4.1] */
 	write_cr4(read_cr4() ^ CR4_PGE);
 	write_cr3(read_cr3());
 	c->cpu_online = CPU_SCHEDULES;

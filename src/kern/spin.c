@@ -18,7 +18,7 @@ spin_enter(spinlock_t *l)
 {
 	ulong_t saved = intr_save();
 
-	if (!cpu_ready)			/* one CPU, interrupts off, and CPU means nothing yet */
+	if (!cpu_ready) /* one CPU, interrupts off, and CPU means nothing yet */
 		return (saved);
 	if (spin_held(l))
 		panic("spin_enter: lock 0x%lx is held by this CPU already", (ulong_t)(uintptr_t)l);

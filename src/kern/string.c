@@ -11,8 +11,8 @@
 void *
 memset(void *dst, int c, size_t n)
 {
-	ulong_t word = (ulong_t)(uint8_t)c * (~0ul / 255);	/* the byte in every place */
-	size_t words = n / sizeof (word), rest = n % sizeof (word);
+	ulong_t word = (ulong_t)(uint8_t)c * (~0ul / 255); /* the byte in every place */
+	size_t words = n / sizeof(word), rest = n % sizeof(word);
 	void *p = dst;
 
 	__asm__ volatile("cld; rep " MD_STOS : "+D"(p), "+c"(words) : "a"(word) : "memory");
@@ -23,7 +23,7 @@ memset(void *dst, int c, size_t n)
 void *
 memcpy(void *dst, const void *src, size_t n)
 {
-	size_t words = n / sizeof (ulong_t), rest = n % sizeof (ulong_t);
+	size_t words = n / sizeof(ulong_t), rest = n % sizeof(ulong_t);
 	void *p = dst;
 
 	__asm__ volatile("cld; rep " MD_MOVS : "+D"(p), "+S"(src), "+c"(words) : : "memory");
@@ -63,7 +63,7 @@ strlen(const char *s)
 
 	while (*p != '\0') {
 		p++;
-		__asm__ volatile("" : "+r"(p));		/* not to be recognised as strlen() */
+		__asm__ volatile("" : "+r"(p)); /* not to be recognised as strlen() */
 	}
 	return ((size_t)(p - s));
 }

@@ -12,7 +12,7 @@
 #include <sys/string.h>
 #include <sys/symbols.h>
 
-#define MAX_FRAMES	32
+#define MAX_FRAMES 32
 
 /* Sorted by address: offsets from symtab_base, and where in symtab_names the name starts. One extra entry ends the text. */
 extern const uint64_t symtab_base;
@@ -21,7 +21,7 @@ extern const uint32_t symtab_offsets[];
 extern const uint32_t symtab_places[];
 extern const char symtab_names[];
 
-extern const char trap_return[], trap_return_ask[];	/* trap.S: where trap() returns to */
+extern const char trap_return[], trap_return_ask[]; /* trap.S: where trap() returns to */
 
 const char *
 symbol_find(uintptr_t pc, uintptr_t *offset)
@@ -81,7 +81,7 @@ print_frame(int n, uintptr_t pc, int back)
 	uintptr_t off;
 	const char *name = symbol_find(pc - back, &off);
 
-	printf("  #%d 0x%0*lx ", n, (int)sizeof (pc) * 2, (ulong_t)pc);
+	printf("  #%d 0x%0*lx ", n, (int)sizeof(pc) * 2, (ulong_t)pc);
 	if (name != NULL)
 		printf("%s+0x%lx\n", name, (ulong_t)off + back);
 	else
@@ -107,16 +107,16 @@ backtrace(uintptr_t pc, uintptr_t fp)
 
 	if (pc != 0)
 		print_frame(n++, pc, 0);
-	while (n < MAX_FRAMES && fp != 0 && fp % sizeof (fp) == 0 && peek((void *)fp, frame, sizeof (frame))) {
+	while (n < MAX_FRAMES && fp != 0 && fp % sizeof(fp) == 0 && peek((void *)fp, frame, sizeof(frame))) {
 		if (frame[1] == 0)
 			break;
 		if (is_trap_return(frame[1])) {
-			if (!peek(md_frame_trap(fp), &tf, sizeof (tf)))
+			if (!peek(md_frame_trap(fp), &tf, sizeof(tf)))
 				break;
 			print_frame(n++, tf_pc(&tf), 0);
 			if (tf_user(&tf))
 				break;
-			frame[0] = tf_fp(&tf);	/* perhaps on another stack */
+			frame[0] = tf_fp(&tf); /* perhaps on another stack */
 		} else {
 			print_frame(n++, frame[1], 1);
 			if (frame[0] <= fp)

@@ -17,13 +17,13 @@
 #include <sys/thread.h>
 #include <sys/vmem.h>
 
-#define STACK_SIZE	16384u
+#define STACK_SIZE 16384u
 
 kthread_t *all_threads;
-static vmem_t *stack_arena;		/* quantum STACK_SIZE */
-static kmutex_t stack_lock;		/* makes the arena once */
-static kthread_t *spare_threads;	/* sched_lock */
-static uint32_t thread_count;		/* sched_lock */
+static vmem_t *stack_arena;      /* quantum STACK_SIZE */
+static kmutex_t stack_lock;      /* makes the arena once */
+static kthread_t *spare_threads; /* sched_lock */
+static uint32_t thread_count;    /* sched_lock */
 
 static void *
 stack_import(vmem_t *source, size_t size, int vmflag)
@@ -66,12 +66,12 @@ spare_put(kthread_t *t)
 static kthread_t *
 thread_new(void)
 {
-	kthread_t *t = kmem_zalloc(sizeof (*t), KM_SLEEP);
+	kthread_t *t = kmem_zalloc(sizeof(*t), KM_SLEEP);
 	ulong_t saved;
 
 	t->t_stack = segkmem_alloc(stack_arena_get(), STACK_SIZE, VM_SLEEP);
 	if (t->t_stack == NULL) {
-		kmem_free(t, sizeof (*t));
+		kmem_free(t, sizeof(*t));
 		return (NULL);
 	}
 	saved = spin_enter(&sched_lock);
@@ -93,7 +93,7 @@ thread_alloc(const char *name, void (*func)(void *), void *arg)
 		return (NULL);
 	stack = t->t_stack;
 	older = t->t_older;
-	memset(t, 0, sizeof (*t));
+	memset(t, 0, sizeof(*t));
 	t->t_stack = stack;
 	t->t_older = older;
 	t->t_stacksize = STACK_SIZE;
@@ -101,7 +101,7 @@ thread_alloc(const char *name, void (*func)(void *), void *arg)
 	t->t_func = func;
 	t->t_arg = arg;
 	t->t_state = T_SLEEP;
-	strlcpy(t->t_name, name, sizeof (t->t_name));
+	strlcpy(t->t_name, name, sizeof(t->t_name));
 	t->t_context = md_context_init((uintptr_t)stack + STACK_SIZE, thread_start);
 	return (t);
 }

@@ -12,7 +12,7 @@
 #include <sys/mutex.h>
 #include <sys/thread.h>
 
-#define STACK_MAGIC	0x5ac4b077u	/**< lowest word of every stack: the last thing an overflow destroys before it leaves */
+#define STACK_MAGIC 0x5ac4b077u /**< lowest word of every stack: the last thing an overflow destroys before it leaves */
 
 extern spinlock_t sched_lock;
 

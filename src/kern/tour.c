@@ -18,31 +18,30 @@
 #include <vm/as.h>
 #include <vm/page.h>
 
-#define RWU	(PROT_READ | PROT_WRITE | PROT_USER)
-#define RXU	(PROT_READ | PROT_EXEC | PROT_USER)
-#define RU	(PROT_READ | PROT_USER)
-#define LARGE_AT	0x10000000ul	/* 256 MiB: any flavour's large pages are aligned here */
+#define RWU      (PROT_READ | PROT_WRITE | PROT_USER)
+#define RXU      (PROT_READ | PROT_EXEC | PROT_USER)
+#define RU       (PROT_READ | PROT_USER)
+#define LARGE_AT 0x10000000ul /* 256 MiB: any flavour's large pages are aligned here */
 
 /** A run of pages, each with a frame of its own. */
 struct region {
-	uintptr_t	rg_va;
-	uint_t		rg_npages;
-	uint_t		rg_attr;
+	uintptr_t rg_va;
+	uint_t rg_npages;
+	uint_t rg_attr;
 };
 
 static const struct region main_space[] = {
-	{ 0x00400000, 4, RXU },		/* text */
-	{ 0x00404000, 2, RU | PROT_EXEC | PROT_WRITE },
-	{ 0x00406000, 3, RU },		/* constants */
-	{ 0x00800000, 5, RWU },		/* data; the next table */
-	{ 0x3ffff000, 2, RWU },		/* across a table, and a gigabyte */
+	{ 0x00400000, 4, RXU },                                                /* text */
+	{ 0x00404000, 2, RU | PROT_EXEC | PROT_WRITE }, { 0x00406000, 3, RU }, /* constants */
+	{ 0x00800000, 5, RWU },                                                /* data; the next table */
+	{ 0x3ffff000, 2, RWU },                                                /* across a table, and a gigabyte */
 };
 
 /* What the flavours have at their edges. A 32-bit space has no hole: its last page ends at kernelbase. */
 static const uint64_t main_edges[] = { 0x00007fffffffe000, 0xfffff00000000000 };
 static const uint64_t blind_edges[] = { 0x00007ffffffff000, 0xffff800000000000 };
 
-static const uintptr_t narrow_pages[] = { 0x00400000, 0xfffff000 };	/* the last one of 4 GiB */
+static const uintptr_t narrow_pages[] = { 0x00400000, 0xfffff000 }; /* the last one of 4 GiB */
 
 static page_t *
 new_page(void)
@@ -64,7 +63,7 @@ static void
 load_edges(hat_t *hat, const uint64_t *va, uint_t n)
 {
 	for (uint_t i = 0; i < n; i++)
-		if (sizeof (uintptr_t) == sizeof (uint64_t))
+		if (sizeof(uintptr_t) == sizeof(uint64_t))
 			load_page(hat, (uintptr_t)va[i], RWU);
 	load_page(hat, userlimit - PAGESIZE, RWU);
 }
@@ -104,7 +103,7 @@ static void
 drop_edges(hat_t *hat, const uint64_t *va, uint_t n)
 {
 	for (uint_t i = 0; i < n; i++)
-		if (sizeof (uintptr_t) == sizeof (uint64_t))
+		if (sizeof(uintptr_t) == sizeof(uint64_t))
 			drop(hat, (uintptr_t)va[i], PAGESIZE);
 	drop(hat, userlimit - PAGESIZE, PAGESIZE);
 }
@@ -125,11 +124,11 @@ touch_main(void)
 {
 	uint32_t word;
 
-	(void)peek((const void *)0x00400000ul, &word, sizeof (word));
-	(void)peek((const void *)0x00406000ul, &word, sizeof (word));
+	(void)peek((const void *)0x00400000ul, &word, sizeof(word));
+	(void)peek((const void *)0x00406000ul, &word, sizeof(word));
 	word = 0x68617421;
-	(void)poke((void *)0x00800000ul, &word, sizeof (word));
-	(void)poke((void *)(LARGE_AT + 0x1000), &word, sizeof (word));
+	(void)poke((void *)0x00800000ul, &word, sizeof(word));
+	(void)poke((void *)(LARGE_AT + 0x1000), &word, sizeof(word));
 }
 
 static void
@@ -202,5 +201,5 @@ tour(void)
 	drop(second, 0x00400000, PAGESIZE);
 	leave(second);
 	leave(first);
-	checkpoint("gone");	/* kmain() has all judged once more at the end */
+	checkpoint("gone"); /* kmain() has all judged once more at the end */
 }

@@ -25,39 +25,46 @@
 void trap(struct trapframe *tf);
 
 static const char *const trap_names[VEC_EXCEPTIONS] = {
-	[0] = "divide error", [1] = "debug", [2] = "NMI", [3] = "breakpoint", [4] = "overflow", [5] = "bound",
-	[6] = "invalid opcode", [7] = "no FPU", [8] = "double fault", [10] = "invalid TSS", [11] = "segment not present",
-	[12] = "stack segment", [13] = "general protection", [14] = "page fault", [16] = "FPU error",
-	[17] = "alignment check", [18] = "machine check", [19] = "SIMD error",
+	[0] = "divide error",
+	[1] = "debug",
+	[2] = "NMI",
+	[3] = "breakpoint",
+	[4] = "overflow",
+	[5] = "bound",
+	[6] = "invalid opcode",
+	[7] = "no FPU",
+	[8] = "double fault",
+	[10] = "invalid TSS",
+	[11] = "segment not present",
+	[12] = "stack segment",
+	[13] = "general protection",
+	[14] = "page fault",
+	[16] = "FPU error",
+	[17] = "alignment check",
+	[18] = "machine check",
+	[19] = "SIMD error",
 };
 
-bool __attribute__((weak))
-vm_fault(uintptr_t va, uint32_t error, struct trapframe *tf)
+bool __attribute__((weak)) vm_fault(uintptr_t va, uint32_t error, struct trapframe *tf)
 {
 	(void)va, (void)error, (void)tf;
 	return (false);
 }
 
-bool __attribute__((weak))
-user_trap(struct trapframe *tf)
+bool __attribute__((weak)) user_trap(struct trapframe *tf)
 {
 	(void)tf;
 	return (false);
 }
 
 /* A check that steps through what it tries (labs/lab1-entries/step.h). */
-bool __attribute__((weak))
-step_trap(struct trapframe *tf)
+bool __attribute__((weak)) step_trap(struct trapframe *tf)
 {
 	(void)tf;
 	return (false);
 }
 
-void __attribute__((weak))
-user_return(struct trapframe *tf)
-{
-	(void)tf;
-}
+void __attribute__((weak)) user_return(struct trapframe *tf) { (void)tf; }
 
 const char *
 trap_name(uint_t vector)
@@ -69,8 +76,11 @@ trap_name(uint_t vector)
 static void
 fault_text(char *buf, size_t size, uintptr_t va, uint32_t error)
 {
-	(void)snprintf(buf, size, "page fault at 0x%0*lx: %s %s %s%s", (int)sizeof (va) * 2, (ulong_t)va,
-	    error & 4 ? "user" : "kernel", error & 16 ? "fetch" : error & 2 ? "write" : "read",
+	(void)snprintf(buf, size, "page fault at 0x%0*lx: %s %s %s%s", (int)sizeof(va) * 2, (ulong_t)va,
+	    error & 4 ? "user" : "kernel",
+	    error & 16    ? "fetch" :
+		error & 2 ? "write" :
+			    "read",
 	    error & 1 ? "not permitted" : "of a page that is not there", error & 8 ? ", reserved bit set" : "");
 }
 
@@ -89,16 +99,15 @@ trap_text(char *buf, size_t size, const struct trapframe *tf, uintptr_t cr2)
 	char what[120], where[80];
 	uint_t vector = (uint_t)tf->tf_trapno;
 
-	symbol_format(where, sizeof (where), tf_pc(tf));
+	symbol_format(where, sizeof(where), tf_pc(tf));
 	if (vector == VEC_PF)
-		fault_text(what, sizeof (what), cr2, (uint32_t)tf->tf_error);
+		fault_text(what, sizeof(what), cr2, (uint32_t)tf->tf_error);
 	else if (vector == VEC_DOUBLE && stack_overflown(cr2))
-		(void)snprintf(what, sizeof (what), "kernel stack overflow (double fault, address 0x%lx)", (ulong_t)cr2);
+		(void)snprintf(what, sizeof(what), "kernel stack overflow (double fault, address 0x%lx)", (ulong_t)cr2);
 	else
-		(void)snprintf(what, sizeof (what), "%s (vector %u, error code 0x%x)", trap_name(vector), vector,
-		    (uint_t)tf->tf_error);
-	(void)snprintf(buf, size, "%s, in %s%s, thread %s", what, tf_user(tf) ? "user code at " : "", where,
-	    curthread->t_name);
+		(void)snprintf(
+		    what, sizeof(what), "%s (vector %u, error code 0x%x)", trap_name(vector), vector, (uint_t)tf->tf_error);
+	(void)snprintf(buf, size, "%s, in %s%s, thread %s", what, tf_user(tf) ? "user code at " : "", where, curthread->t_name);
 }
 
 static void
@@ -108,7 +117,7 @@ trap_fatal(struct trapframe *tf, uintptr_t cr2)
 
 	if (!cpu_ready)
 		panic("trap %u at 0x%lx before the CPU is set up", (uint_t)tf->tf_trapno, (ulong_t)tf_pc(tf));
-	trap_text(text, sizeof (text), tf, cr2);
+	trap_text(text, sizeof(text), tf, cr2);
 	panic_trap(tf, text);
 }
 
@@ -169,7 +178,7 @@ exception(struct trapframe *tf, uint_t vector)
 		cli();
 	} else if (vector == VEC_DEBUG && step_trap(tf)) {
 		return;
-	} else if (vector != VEC_GP || !fix_up(tf)) {	/* GP: an address with no meaning, such as one in the hole */
+	} else if (vector != VEC_GP || !fix_up(tf)) { /* GP: an address with no meaning, such as one in the hole */
 		trap_fatal(tf, read_cr2());
 	}
 }

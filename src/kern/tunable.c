@@ -7,7 +7,7 @@
 #include <sys/string.h>
 #include <sys/tunable.h>
 
-#define WORD_MAX	512
+#define WORD_MAX 512
 
 static bool
 is_blank(char c)
@@ -64,11 +64,10 @@ tunables_list(void)
 {
 	for (const tunable_t *t = __start_tunables; t < __stop_tunables; t++) {
 		if (t->tn_number != NULL)
-			record("%%tunable name=%s value=%llu text=%s\n", t->tn_name,
-			    (unsigned long long)*t->tn_number, t->tn_help);
+			record("%%tunable name=%s value=%llu text=%s\n", t->tn_name, (unsigned long long)*t->tn_number, t->tn_help);
 		else
-			record("%%tunable name=%s value=%s text=%s\n", t->tn_name,
-			    t->tn_string[0] != '\0' ? t->tn_string : "-", t->tn_help);
+			record("%%tunable name=%s value=%s text=%s\n", t->tn_name, t->tn_string[0] != '\0' ? t->tn_string : "-",
+			    t->tn_help);
 	}
 }
 
@@ -82,8 +81,7 @@ tunable_set(const tunable_t *t, const char *value)
 		return (false);
 	}
 	if (strlen(value) >= t->tn_size) {
-		printf("hatlab: the value of tunable \"%s\" is longer than %u characters\n", t->tn_name,
-		    (uint_t)t->tn_size - 1);
+		printf("hatlab: the value of tunable \"%s\" is longer than %u characters\n", t->tn_name, (uint_t)t->tn_size - 1);
 		return (false);
 	}
 	strlcpy(t->tn_string, value, t->tn_size);
@@ -127,7 +125,7 @@ tunables_parse(const char *cmdline)
 		if (*cmdline == '\0')
 			return (true);
 		for (n = 0; *cmdline != '\0' && !is_blank(*cmdline); cmdline++) {
-			if (n < sizeof (word) - 1)
+			if (n < sizeof(word) - 1)
 				word[n++] = *cmdline;
 		}
 		word[n] = '\0';

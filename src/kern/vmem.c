@@ -28,41 +28,41 @@
 #include <sys/thread.h>
 #include <sys/vmem.h>
 
-#define NLISTS		(sizeof (uintptr_t) * 8)
-#define NHASH		128u
+#define NLISTS (sizeof(uintptr_t) * 8)
+#define NHASH  128u
 
 /*
  * Tags in reserve. An allocation takes at most 2 to cut an aligned piece out, 2 for an import, and the same again in
  * the source: 8. The populator's page goes through the HAT, whose own objects may need a slab: 8 more. All CPUs at once: 128.
  */
-#define POOL_LOW	128
-#define POOL_INITIAL	256
+#define POOL_LOW     128
+#define POOL_INITIAL 256
 
 enum { SEG_SPAN, SEG_FREE, SEG_TAKEN };
 
 /** Boundary tag. Fields: the arena's lock. */
 typedef struct seg {
-	struct seg	*sg_prev, *sg_next;	/**< all tags of the arena, a ring */
-	struct seg	*sg_lprev, *sg_lnext;	/**< free list or hash chain; pool */
-	uintptr_t	sg_start;
-	size_t		sg_size;		/**< of a span: the whole span */
-	uint8_t		sg_type;
-	bool		sg_imported;		/**< a span that goes back to the source when it is free */
+	struct seg *sg_prev, *sg_next;   /**< all tags of the arena, a ring */
+	struct seg *sg_lprev, *sg_lnext; /**< free list or hash chain; pool */
+	uintptr_t sg_start;
+	size_t sg_size; /**< of a span: the whole span */
+	uint8_t sg_type;
+	bool sg_imported; /**< a span that goes back to the source when it is free */
 } seg_t;
 
 /** An arena. */
 struct vmem {
-	char		vm_name[20];
-	kmutex_t	vm_lock;
-	size_t		vm_quantum;
-	int		vm_shift;		/**< log2 of it */
-	seg_t		vm_ring;		/**< anchor */
-	seg_t		*vm_free[NLISTS];
-	seg_t		*vm_hash[NHASH];
-	volatile size_t	vm_inuse;
-	vmem_t		*vm_source;
-	void		*(*vm_afunc)(vmem_t *, size_t, int);
-	void		(*vm_ffunc)(vmem_t *, void *, size_t);
+	char vm_name[20];
+	kmutex_t vm_lock;
+	size_t vm_quantum;
+	int vm_shift;  /**< log2 of it */
+	seg_t vm_ring; /**< anchor */
+	seg_t *vm_free[NLISTS];
+	seg_t *vm_hash[NHASH];
+	volatile size_t vm_inuse;
+	vmem_t *vm_source;
+	void *(*vm_afunc)(vmem_t *, size_t, int);
+	void (*vm_ffunc)(vmem_t *, void *, size_t);
 };
 
 vmem_t *heap_arena, *kmem_va_arena, *hat_memload_arena;
@@ -101,7 +101,7 @@ pool_get(void)
 	spin_exit(&pool_lock, saved);
 	if (sg == NULL)
 		panic("vmem: no boundary tag left");
-	memset(sg, 0, sizeof (*sg));
+	memset(sg, 0, sizeof(*sg));
 	return (sg);
 }
 
@@ -126,7 +126,7 @@ pool_populate(void)
 	page = segkmem_alloc(heap_arena, PAGESIZE, VM_NOSLEEP);
 	me->t_flags &= ~T_VMPOPULATOR;
 	mutex_exit(&populate_lock);
-	for (uint_t i = 0; page != NULL && i < PAGESIZE / sizeof (seg_t); i++)
+	for (uint_t i = 0; page != NULL && i < PAGESIZE / sizeof(seg_t); i++)
 		pool_put(&page[i]);
 }
 
@@ -219,8 +219,7 @@ fits(const seg_t *sg, size_t size, size_t align)
 {
 	uintptr_t start = ROUNDUP(sg->sg_start, align);
 
-	return (start >= sg->sg_start && start - sg->sg_start < sg->sg_size &&
-	    sg->sg_size - (start - sg->sg_start) >= size);
+	return (start >= sg->sg_start && start - sg->sg_start < sg->sg_size && sg->sg_size - (start - sg->sg_start) >= size);
 }
 
 static seg_t *
@@ -373,8 +372,8 @@ taken_find(vmem_t *v, uintptr_t start, size_t size)
 	if (sg == NULL)
 		panic("vmem_free: 0x%lx is not allocated in arena %s", (ulong_t)start, v->vm_name);
 	if (sg->sg_size != size)
-		panic("vmem_free: 0x%lx in arena %s has 0x%lx bytes, not 0x%lx", (ulong_t)start, v->vm_name,
-		    (ulong_t)sg->sg_size, (ulong_t)size);
+		panic("vmem_free: 0x%lx in arena %s has 0x%lx bytes, not 0x%lx", (ulong_t)start, v->vm_name, (ulong_t)sg->sg_size,
+		    (ulong_t)size);
 	return (sg);
 }
 
@@ -454,25 +453,25 @@ vmem_inuse(const vmem_t *v)
 static void
 arena_fill(vmem_t *v, const char *name, uintptr_t base, size_t size, size_t quantum)
 {
-	strlcpy(v->vm_name, name, sizeof (v->vm_name));
+	strlcpy(v->vm_name, name, sizeof(v->vm_name));
 	v->vm_quantum = quantum;
 	v->vm_shift = __builtin_ctzl(quantum);
 	v->vm_ring.sg_prev = v->vm_ring.sg_next = &v->vm_ring;
-	v->vm_ring.sg_type = SEG_SPAN;		/* merging stops here too */
+	v->vm_ring.sg_type = SEG_SPAN; /* merging stops here too */
 	if (size > 0)
 		(void)span_add(v, base, size, false);
 }
 
 vmem_t *
-vmem_create(const char *name, uintptr_t base, size_t size, size_t quantum,
-    void *(*afunc)(vmem_t *, size_t, int), void (*ffunc)(vmem_t *, void *, size_t), vmem_t *source, int vmflag)
+vmem_create(const char *name, uintptr_t base, size_t size, size_t quantum, void *(*afunc)(vmem_t *, size_t, int),
+    void (*ffunc)(vmem_t *, void *, size_t), vmem_t *source, int vmflag)
 {
 	vmem_t *v;
 
 	if (first_used < NELEM(first_arenas))
 		v = &first_arenas[first_used++];
 	else
-		v = kmem_zalloc(sizeof (*v), vmflag & VM_NOSLEEP ? KM_NOSLEEP : KM_SLEEP);
+		v = kmem_zalloc(sizeof(*v), vmflag & VM_NOSLEEP ? KM_NOSLEEP : KM_SLEEP);
 	if (v == NULL)
 		return (NULL);
 	arena_fill(v, name, base, size, quantum);
@@ -493,7 +492,7 @@ vmem_destroy(vmem_t *v)
 		ring_remove(sg);
 		pool_put(sg);
 	}
-	kmem_free(v, sizeof (*v));
+	kmem_free(v, sizeof(*v));
 }
 
 void

@@ -19,16 +19,16 @@
 #include <x86/cpufunc.h>
 #include <x86/vectors.h>
 
-#define STOP_PATIENCE	1000000		/* loops that xc_stop_others() waits */
+#define STOP_PATIENCE 1000000 /* loops that xc_stop_others() waits */
 
-static volatile uint32_t xc_busy;	/* a call is being made */
+static volatile uint32_t xc_busy; /* a call is being made */
 static struct {
-	xc_func_t	func;
-	uintptr_t	a, b;
-	volatile cpuset_t pending;	/* CPUs that have not run it yet */
+	xc_func_t func;
+	uintptr_t a, b;
+	volatile cpuset_t pending; /* CPUs that have not run it yet */
 } xc;
-static volatile cpuset_t xc_held;	/* CPUs that are to stand still */
-static volatile uint32_t xc_holder;	/* CPU + 1 that holds the others */
+static volatile cpuset_t xc_held;   /* CPUs that are to stand still */
+static volatile uint32_t xc_holder; /* CPU + 1 that holds the others */
 
 static cpuset_t
 online_set(void)

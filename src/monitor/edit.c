@@ -13,23 +13,23 @@
 #include <sys/tunable.h>
 #include <x86/keyboard.h>
 
-#define PROMPT		"mon> "
-#define HISTORY		8
-#define ESCAPE_POLLS	200000	/* looks for the rest of an escape sequence: 10 ms and more */
-#define MILLION		1000000u
+#define PROMPT       "mon> "
+#define HISTORY      8
+#define ESCAPE_POLLS 200000 /* looks for the rest of an escape sequence: 10 ms and more */
+#define MILLION      1000000u
 
 static uint64_t monitor_wait = 100;
 TUNABLE_NUMBER(monitor_wait, "monitor_wait", "millions of looks for a first key before the monitor gives up; 0: for ever");
 
-static char history[HISTORY][MON_LINE];	/* newest last */
+static char history[HISTORY][MON_LINE]; /* newest last */
 static uint_t remembered;
 
 /** The line in the making. */
 static struct {
-	char	text[MON_LINE];
-	uint_t	len, at;	/**< characters; where the cursor is */
-	uint_t	shown;		/**< characters on the screen */
-	uint_t	back;		/**< lines back in history; 0: a new one */
+	char text[MON_LINE];
+	uint_t len, at; /**< characters; where the cursor is */
+	uint_t shown;   /**< characters on the screen */
+	uint_t back;    /**< lines back in history; 0: a new one */
 } ed;
 
 static void echo(const char *fmt, ...) PRINTFLIKE(1, 2);
@@ -58,8 +58,9 @@ any_input(void)
 static int
 escape_sequence(void)
 {
-	static const int16_t letter[] = { ['A'] = KEY_UP, ['B'] = KEY_DOWN, ['C'] = KEY_RIGHT, ['D'] = KEY_LEFT, ['F'] = KEY_END,
-	    ['H'] = KEY_HOME };
+	static const int16_t letter[] = {
+		['A'] = KEY_UP, ['B'] = KEY_DOWN, ['C'] = KEY_RIGHT, ['D'] = KEY_LEFT, ['F'] = KEY_END, ['H'] = KEY_HOME
+	};
 	static const int16_t digit[] = { -1, KEY_HOME, -1, KEY_DELETE, KEY_END, -1, -1, KEY_HOME, KEY_END };
 	int c = mon_getkey(ESCAPE_POLLS), number = 0;
 
@@ -100,7 +101,7 @@ show(void)
 static void
 set_line(const char *s)
 {
-	strlcpy(ed.text, s, sizeof (ed.text));
+	strlcpy(ed.text, s, sizeof(ed.text));
 	ed.len = ed.at = strlen(ed.text);
 }
 
@@ -116,7 +117,7 @@ cut(uint_t from, uint_t to)
 static void
 insert(const char *s, size_t n)
 {
-	n = MIN(n, sizeof (ed.text) - 1 - ed.len);
+	n = MIN(n, sizeof(ed.text) - 1 - ed.len);
 	memmove(ed.text + ed.at + n, ed.text + ed.at, ed.len - ed.at + 1);
 	memcpy(ed.text + ed.at, s, n);
 	ed.len += n;
@@ -142,8 +143,8 @@ remember(void)
 {
 	if (ed.len == 0 || (remembered > 0 && strcmp(history[HISTORY - 1], ed.text) == 0))
 		return;
-	memmove(history[0], history[1], sizeof (history) - sizeof (history[0]));
-	strlcpy(history[HISTORY - 1], ed.text, sizeof (history[0]));
+	memmove(history[0], history[1], sizeof(history) - sizeof(history[0]));
+	strlcpy(history[HISTORY - 1], ed.text, sizeof(history[0]));
 	remembered = MIN(remembered + 1, (uint_t)HISTORY);
 }
 
@@ -267,10 +268,10 @@ mon_getline(char *line)
 	static bool somebody;
 	int key;
 
-	memset(&ed, 0, sizeof (ed));
+	memset(&ed, 0, sizeof(ed));
 	for (;;) {
 		key = mon_getkey(1);
-		if (key < 0) {			/* what comes fast is shown once */
+		if (key < 0) { /* what comes fast is shown once */
 			show();
 			key = mon_getkey(somebody ? 0 : monitor_wait * MILLION);
 		}

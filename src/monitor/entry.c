@@ -11,7 +11,7 @@
 #include <x86/cpufunc.h>
 
 /** What kind of entry it is decides what its bits mean. */
-enum { LEAF = 1, LARGE = 2, LINK = 4, DIRECTORY = 8 };	/* DIRECTORY: of a PAE directory pointer table */
+enum { LEAF = 1, LARGE = 2, LINK = 4, DIRECTORY = 8 }; /* DIRECTORY: of a PAE directory pointer table */
 
 static uint_t
 kind_of(x86pte_t e, level_t l)
@@ -53,8 +53,8 @@ mon_entry_text(char *buf, size_t size, x86pte_t e, level_t l)
 
 /** One field. Where its kind is not among `kinds` the bits are reserved or ignored. */
 static const struct {
-	uint8_t		bit, width, kinds;
-	const char	*text;		/**< Intel's name, ours, meaning */
+	uint8_t bit, width, kinds;
+	const char *text; /**< Intel's name, ours, meaning */
 } fields[] = {
 	{ 0, 1, 15, "P, PT_VALID: present" },
 	{ 1, 1, 7, "R/W, PT_WRITABLE: may be written" },
@@ -86,7 +86,7 @@ pte_show(x86pte_t e, level_t l)
 	x86pte_t rest = e & ~frame_mask(kind, l);
 	char text[80];
 
-	mon_entry_text(text, sizeof (text), e, l);
+	mon_entry_text(text, sizeof(text), e, l);
 	printf("0x%0*llx at level %d: %s\n", (int)mmu.pte_size * 2, (unsigned long long)e, l, text);
 	for (uint_t i = 0; i < NELEM(fields); i++) {
 		uint_t bit = fields[i].bit, mask = (1u << fields[i].width) - 1;
@@ -122,7 +122,7 @@ read_entries(const htable_t *ht)
 		return (mon_read(ht->ht_hat->hat_vlp_ptes, entries, VLP_SIZE));
 	if (!peek_phys(pfn_to_pa(ht->ht_pfn), entries, PAGESIZE))
 		return (false);
-	for (uint_t i = mmu.pae_hat ? 0 : mmu.ptes_per_table; i-- > 0; )
+	for (uint_t i = mmu.pae_hat ? 0 : mmu.ptes_per_table; i-- > 0;)
 		entries[i] = narrow[i];
 	return (true);
 }
@@ -132,7 +132,7 @@ mon_entry(const htable_t *ht, uint_t index, x86pte_t *e)
 {
 	*e = 0;
 	if (ht->ht_flags & HTABLE_VLP)
-		return (mon_read(&ht->ht_hat->hat_vlp_ptes[index], e, sizeof (*e)));
+		return (mon_read(&ht->ht_hat->hat_vlp_ptes[index], e, sizeof(*e)));
 	return (peek_phys(PT_INDEX_PHYSADDR(pfn_to_pa(ht->ht_pfn), index), e, mmu.pte_size));
 }
 
@@ -151,7 +151,8 @@ run_end(const htable_t *ht, uint_t i, uint_t n)
 {
 	level_t l = ht->ht_level;
 
-	while (i + 1 < n && (PTE_ISPAGE(entries[i], l) ? entries[i + 1] == entries[i] + LEVEL_SIZE(l) : entries[i + 1] == 0 && entries[i] == 0))
+	while (i + 1 < n &&
+	    (PTE_ISPAGE(entries[i], l) ? entries[i + 1] == entries[i] + LEVEL_SIZE(l) : entries[i + 1] == 0 && entries[i] == 0))
 		i++;
 	return (i);
 }
@@ -166,10 +167,10 @@ entries_show(const htable_t *ht, uint_t n)
 		last = run_end(ht, i, n);
 		if (entries[i] == 0)
 			continue;
-		(void)snprintf(index, sizeof (index), i == last ? "%u" : "%u-%u", i, last);
-		mon_entry_text(text, sizeof (text), entries[i], ht->ht_level);
-		printf("  %8s va 0x%0*lx 0x%0*llx %s\n", index, (int)sizeof (uintptr_t) * 2, entry_va(ht, i),
-		    (int)mmu.pte_size * 2, (unsigned long long)entries[i], text);
+		(void)snprintf(index, sizeof(index), i == last ? "%u" : "%u-%u", i, last);
+		mon_entry_text(text, sizeof(text), entries[i], ht->ht_level);
+		printf("  %8s va 0x%0*lx 0x%0*llx %s\n", index, (int)sizeof(uintptr_t) * 2, entry_va(ht, i), (int)mmu.pte_size * 2,
+		    (unsigned long long)entries[i], text);
 	}
 }
 
@@ -179,14 +180,16 @@ MON_COMMAND(ptable, "ptable", "PFN [LEVEL]", "the entries of the page table in a
 	bool known = mon_table_in((pfn_t)a->value[0], &t);
 
 	if (!known || a->count > 1)
-		t.ht = (htable_t){ .ht_pfn = (pfn_t)a->value[0], .ht_level = (level_t)a->value[1], .ht_vaddr = known ? t.ht.ht_vaddr : 0 };
+		t.ht = (htable_t){
+			.ht_pfn = (pfn_t)a->value[0], .ht_level = (level_t)a->value[1], .ht_vaddr = known ? t.ht.ht_vaddr : 0
+		};
 	if (!known && a->count == 1)
 		mon_error("frame %s is no page table that a hat knows: give a level to look at it all the same", a->word[0]);
 	else if (!read_entries(&t.ht))
 		mon_error("frame %s is not in memory", a->word[0]);
 	else {
-		printf("table in frame 0x%lx, level %d, %s 0x%lx\n", t.ht.ht_pfn, t.ht.ht_level,
-		    known ? "htable" : "no htable", (ulong_t)(uintptr_t)t.addr);
+		printf("table in frame 0x%lx, level %d, %s 0x%lx\n", t.ht.ht_pfn, t.ht.ht_level, known ? "htable" : "no htable",
+		    (ulong_t)(uintptr_t)t.addr);
 		entries_show(&t.ht, HTABLE_NUM_PTES(&t.ht));
 	}
 }
@@ -217,13 +220,14 @@ walk_lines(paddr_t root, uintptr_t va)
 	paddr_t where;
 
 	for (level_t l = mmu.max_level; l >= 0; l--) {
-		uint_t index = (uint_t)(va >> LEVEL_SHIFT(l)) & ((l == mmu.max_level ? mmu.top_level_count : mmu.ptes_per_table) - 1);
+		uint_t index =
+		    (uint_t)(va >> LEVEL_SHIFT(l)) & ((l == mmu.max_level ? mmu.top_level_count : mmu.ptes_per_table) - 1);
 
 		if (!walk_entry(walk_mode(), root, va, l, &e, &where)) {
 			printf("  level %d: this table cannot be read\n", l);
 			return;
 		}
-		mon_entry_text(text, sizeof (text), e, l);
+		mon_entry_text(text, sizeof(text), e, l);
 		printf("  level %d table 0x%012llx [%u] 0x%0*llx %s\n", l, (unsigned long long)where - index * mmu.pte_size, index,
 		    (int)mmu.pte_size * 2, (unsigned long long)e, text);
 		if (!PTE_ISVALID(e) || (kind_of(e, l) & (LEAF | LARGE)))

@@ -15,15 +15,15 @@
 #include <vm/page.h>
 #include <x86/cpufunc.h>
 
-#define MAXTHREADS	4096u
-#define PEEK_MAX	4096u
+#define MAXTHREADS 4096u
+#define PEEK_MAX   4096u
 
 /* ------------------------------------------------------------------ processors */
 
 /** What each CPU says of itself: it answers cross-calls while it stands still. */
 static struct {
-	paddr_t		cr3;
-	uintptr_t	fp;	/**< of the function that called */
+	paddr_t cr3;
+	uintptr_t fp; /**< of the function that called */
 } seen[NCPU];
 
 static void
@@ -38,7 +38,7 @@ look_at_self(uintptr_t a, uintptr_t b)
 static void
 look_at_all(void)
 {
-	memset(seen, 0, sizeof (seen));
+	memset(seen, 0, sizeof(seen));
 	if (panicstr == NULL && khat_running)
 		xc_call(~(cpuset_t)0, look_at_self, 0, 0);
 	else
@@ -64,10 +64,13 @@ cpu_show(const cpu_t *c)
 	char cr3[24] = "-";
 
 	if (seen[c->cpu_id].cr3 != 0)
-		(void)snprintf(cr3, sizeof (cr3), "0x%012llx", (unsigned long long)seen[c->cpu_id].cr3);
+		(void)snprintf(cr3, sizeof(cr3), "0x%012llx", (unsigned long long)seen[c->cpu_id].cr3);
 	printf("  cpu%d apic=%u %s hat=0x%lx (%s) cr3=%s tlb_info=0x%x thread=0x%lx %s\n", c->cpu_id, c->cpu_apic_id,
-	    c->cpu_stopped ? "stopped" : c->cpu_online ? "online" : "offline", (ulong_t)(uintptr_t)hat,
-	    hat == NULL ? "-" : mon_hat_name(hat), cr3, c->cpu_tlb_info, (ulong_t)(uintptr_t)c->cpu_thread, c->cpu_thread->t_name);
+	    c->cpu_stopped    ? "stopped" :
+		c->cpu_online ? "online" :
+				"offline",
+	    (ulong_t)(uintptr_t)hat, hat == NULL ? "-" : mon_hat_name(hat), cr3, c->cpu_tlb_info, (ulong_t)(uintptr_t)c->cpu_thread,
+	    c->cpu_thread->t_name);
 	if (hci == NULL)
 		return;
 	printf("   ");
@@ -93,7 +96,7 @@ mon_each_thread(mon_thread_fn fn, void *arg)
 	kthread_t *t = all_threads, copy;
 
 	for (uint_t n = 0; t != NULL; n++, t = copy.t_older) {
-		if (n == MAXTHREADS || !mon_read(t, &copy, sizeof (copy))) {
+		if (n == MAXTHREADS || !mon_read(t, &copy, sizeof(copy))) {
 			mon_error("the list of threads is damaged at 0x%lx", (ulong_t)(uintptr_t)t);
 			return (false);
 		}
@@ -160,7 +163,7 @@ MON_COMMAND(bt, "bt", "[THREAD]", "where a thread is (default: this one)")
 		backtrace(c->cpu_stop_pc, c->cpu_stop_fp);
 	else if (c != NULL)
 		backtrace(0, seen[c->cpu_id].fp);
-	else if (mon_read(t->t_context, &mx, sizeof (mx)))
+	else if (mon_read(t->t_context, &mx, sizeof(mx)))
 		backtrace(md_context_pc(&mx), md_context_fp(&mx));
 	else
 		mon_error("the registers of thread %s cannot be read", a->word[0]);
@@ -180,7 +183,7 @@ page_of(const struct mon_args *a, page_t *copy)
 {
 	page_t *pp = page_numtopp_nolock((pfn_t)a->value[0]);
 
-	if (pp != NULL && mon_read(pp, copy, sizeof (*copy)))
+	if (pp != NULL && mon_read(pp, copy, sizeof(*copy)))
 		return (pp);
 	mon_error("frame %s has no page: it is not in memory", a->word[0]);
 	return (NULL);
@@ -193,8 +196,8 @@ MON_COMMAND(page, "page", "PFN", "who owns a frame")
 
 	if (pp == NULL)
 		return;
-	printf("  page 0x%lx frame 0x%lx %s lock=%d share=%u%s%s%s szc=%u mapping=0x%lx/%u%s\n", (ulong_t)(uintptr_t)pp, p.p_pagenum,
-	    p.p_state < NELEM(state) ? state[p.p_state] : "?", p.p_selock, p.p_share, p.p_nrm & P_REF ? " ref" : "",
+	printf("  page 0x%lx frame 0x%lx %s lock=%d share=%u%s%s%s szc=%u mapping=0x%lx/%u%s\n", (ulong_t)(uintptr_t)pp,
+	    p.p_pagenum, p.p_state < NELEM(state) ? state[p.p_state] : "?", p.p_selock, p.p_share, p.p_nrm & P_REF ? " ref" : "",
 	    p.p_nrm & P_MOD ? " mod" : "", p.p_nrm & P_RO ? " ro" : "", p.p_szc, (ulong_t)(uintptr_t)p.p_mapping, p.p_mlentry,
 	    p.p_embed ? " embedded" : "");
 }
@@ -204,9 +207,9 @@ mapping_line(htable_t *addr, uint_t entry)
 {
 	htable_t ht;
 
-	if (mon_read(addr, &ht, sizeof (ht)))
-		printf("  htable 0x%lx level %d base 0x%lx [%u] hat 0x%lx\n", (ulong_t)(uintptr_t)addr, ht.ht_level, ht.ht_vaddr, entry,
-		    (ulong_t)(uintptr_t)ht.ht_hat);
+	if (mon_read(addr, &ht, sizeof(ht)))
+		printf("  htable 0x%lx level %d base 0x%lx [%u] hat 0x%lx\n", (ulong_t)(uintptr_t)addr, ht.ht_level, ht.ht_vaddr,
+		    entry, (ulong_t)(uintptr_t)ht.ht_hat);
 	else
 		mon_error("a mapping leads to 0x%lx, which cannot be read", (ulong_t)(uintptr_t)addr);
 }
@@ -223,7 +226,7 @@ MON_COMMAND(hment, "hment", "PFN", "who maps a page")
 	if (p.p_embed)
 		mapping_line(p.p_mapping, p.p_mlentry);
 	for (hm = p.p_embed ? NULL : p.p_mapping; hm != NULL && n < p.p_share; hm = copy.hm_next, n++) {
-		if (!mon_read(hm, &copy, sizeof (copy)))
+		if (!mon_read(hm, &copy, sizeof(copy)))
 			break;
 		mapping_line(copy.hm_htable, copy.hm_entry);
 	}
@@ -256,8 +259,8 @@ MON_COMMAND(peek, "peek", "PA N", "N bytes of physical memory")
 		mon_error("N is from 1 to %u", PEEK_MAX);
 		return;
 	}
-	for (; pa < end; pa += sizeof (byte)) {
-		uint_t n = (uint_t)MIN(end - pa, sizeof (byte));
+	for (; pa < end; pa += sizeof(byte)) {
+		uint_t n = (uint_t)MIN(end - pa, sizeof(byte));
 
 		if (!peek_phys(pa, byte, n)) {
 			mon_error("there is no memory at 0x%llx", (unsigned long long)pa);

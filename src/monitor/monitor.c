@@ -22,26 +22,23 @@
 #include <x86/cpufunc.h>
 #include <x86/keyboard.h>
 
-#define RESET_PORT	0xcf9		/* PIIX3 data sheet, 2.4.1 */
-#define RESET_HARD	0x02
-#define RESET_NOW	0x04
+#define RESET_PORT 0xcf9 /* PIIX3 data sheet, 2.4.1 */
+#define RESET_HARD 0x02
+#define RESET_NOW  0x04
 
 static char monitor_place[32];
 static char monitor_script[320];
 static uint64_t panic_monitor;
 TUNABLE_STRING(monitor_place, "monitor", "1: enter the monitor after start-up; NAME: at that checkpoint");
-TUNABLE_STRING(monitor_script, "monitor_script", "commands for the monitor instead of the keyboard: ; between them, a comma for each blank");
+TUNABLE_STRING(
+    monitor_script, "monitor_script", "commands for the monitor instead of the keyboard: ; between them, a comma for each blank");
 TUNABLE_NUMBER(panic_monitor, "panic_monitor", "1: enter the monitor after a panic");
 
 uint_t monitor_entries;
 static bool inside, leaving;
 static const struct mon_command *current;
 
-bool __attribute__((weak))
-monitor_step_steal(void)
-{
-	return (false);
-}
+bool __attribute__((weak)) monitor_step_steal(void) { return (false); }
 
 /* ------------------------------------------------------------------ what commands rely on */
 
@@ -52,7 +49,7 @@ mon_error(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof (text), fmt, ap);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	printf("::%s: %s\n", current != NULL ? current->mc_name : "", text);
 }
@@ -62,7 +59,7 @@ mon_read(const void *addr, void *buf, size_t size)
 {
 	uintptr_t a = (uintptr_t)addr;
 
-	return (a >= kernelbase && a + size > a && a % sizeof (void *) == 0 && peek(addr, buf, size));
+	return (a >= kernelbase && a + size > a && a % sizeof(void *) == 0 && peek(addr, buf, size));
 }
 
 static bool
@@ -72,7 +69,8 @@ holds_nothing(kthread_t *addr, const kthread_t *t, void *arg)
 	if (t->t_state == T_DEAD || t->t_nlocks == 0)
 		return (true);
 	if (*(bool *)arg)
-		mon_error("thread %s is in the middle of something (%d mutexes held): ::cont and try again", t->t_name, t->t_nlocks);
+		mon_error(
+		    "thread %s is in the middle of something (%d mutexes held): ::cont and try again", t->t_name, t->t_nlocks);
 	return (false);
 }
 
@@ -161,7 +159,7 @@ parse_args(const struct mon_command *c, char **word, int n, struct mon_args *a)
 	const char *usage = c->mc_usage, *type;
 	bool optional;
 
-	memset(a, 0, sizeof (*a));
+	memset(a, 0, sizeof(*a));
 	while ((type = next_type(&usage, &optional)) != NULL) {
 		if (a->count == n && !optional)
 			break;
@@ -230,7 +228,7 @@ help_line(const struct mon_command *c)
 {
 	char text[40];
 
-	(void)snprintf(text, sizeof (text), "::%s %s", c->mc_name, c->mc_usage);
+	(void)snprintf(text, sizeof(text), "::%s %s", c->mc_name, c->mc_usage);
 	printf("  %-21s %s\n", text, c->mc_help);
 }
 

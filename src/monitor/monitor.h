@@ -20,7 +20,7 @@ void monitor_tick(void);
 /** The message of a panic is out: the same if the tunable `panic_monitor` asks for it. */
 void monitor_panic(void);
 
-extern uint_t monitor_entries;	/**< how often it was entered */
+extern uint_t monitor_entries; /**< how often it was entered */
 
 /**
  * Weak: steal one table and say what it was; false: there is no stealing in this kernel. The others stand still but answer

@@ -11,14 +11,14 @@
 #include <sys/printf.h>
 #include <sys/thread.h>
 
-#define MON_LINE	72	/**< longest line, with its end; with the prompt it fits a screen */
-#define MON_MAXARGS	3
+#define MON_LINE    72 /**< longest line, with its end; with the prompt it fits a screen */
+#define MON_MAXARGS 3
 
 /** What was typed behind a command's name, checked against its usage. */
 struct mon_args {
-	int		count;
-	uint64_t	value[MON_MAXARGS];	/**< numbers; 0 when left out */
-	const char	*word[MON_MAXARGS];	/**< as typed; NULL when left out */
+	int count;
+	uint64_t value[MON_MAXARGS];   /**< numbers; 0 when left out */
+	const char *word[MON_MAXARGS]; /**< as typed; NULL when left out */
 };
 
 /**
@@ -27,17 +27,16 @@ struct mon_args {
  * fit a pointer and may be names of functions, COMMAND is any word, everything else a number.
  */
 struct mon_command {
-	const char	*mc_name;
-	const char	*mc_usage;
-	const char	*mc_help;
-	void		(*mc_func)(const struct mon_args *a);
+	const char *mc_name;
+	const char *mc_usage;
+	const char *mc_help;
+	void (*mc_func)(const struct mon_args *a);
 };
 
-#define MON_COMMAND(ident, name, usage, help)						\
-	static void mon_##ident(const struct mon_args *a);				\
-	static const struct mon_command mon_entry_##ident				\
-	    __attribute__((used, section("monitor"), aligned(sizeof (void *)))) =	\
-	    { name, usage, help, mon_##ident };						\
+#define MON_COMMAND(ident, name, usage, help) \
+	static void mon_##ident(const struct mon_args *a); \
+	static const struct mon_command mon_entry_##ident \
+	    __attribute__((used, section("monitor"), aligned(sizeof(void *)))) = { name, usage, help, mon_##ident }; \
 	static void mon_##ident(const struct mon_args *a)
 
 extern const struct mon_command __start_monitor[], __stop_monitor[];
@@ -61,14 +60,14 @@ typedef bool (*mon_hat_fn)(hat_t *addr, const hat_t *copy, void *arg);
 typedef bool (*mon_table_fn)(htable_t *addr, const htable_t *copy, void *arg);
 typedef bool (*mon_thread_fn)(kthread_t *addr, const kthread_t *copy, void *arg);
 bool mon_each_hat(mon_hat_fn fn, void *arg);
-bool mon_each_table(const hat_t *hat, mon_table_fn fn, void *arg);	/**< linked ones; `hat` is a copy */
+bool mon_each_table(const hat_t *hat, mon_table_fn fn, void *arg); /**< linked ones; `hat` is a copy */
 bool mon_each_thread(mon_thread_fn fn, void *arg);
 /** @} */
 
 /** A table that was searched for. */
 struct mon_table {
-	htable_t	*addr;		/**< NULL: not found */
-	htable_t	ht;
+	htable_t *addr; /**< NULL: not found */
+	htable_t ht;
 };
 
 /** The linked table of a hat with this base and level; the one with this address or frame in any hat. */

@@ -11,9 +11,9 @@
 #include <sys/string.h>
 #include <vm/page.h>
 
-#define MAXHATS		4096u		/* bounds for lists that might have become rings */
-#define MAXBUCKETS	65536u
-#define MAXCHAIN	65536u
+#define MAXHATS    4096u /* bounds for lists that might have become rings */
+#define MAXBUCKETS 65536u
+#define MAXCHAIN   65536u
 
 /* ------------------------------------------------------------------ iteration */
 
@@ -23,7 +23,7 @@ mon_each_hat(mon_hat_fn fn, void *arg)
 	hat_t *h = kas_hat, copy;
 
 	for (uint_t n = 0; h != NULL; n++, h = copy.hat_next) {
-		if (n == MAXHATS || !mon_read(h, &copy, sizeof (copy))) {
+		if (n == MAXHATS || !mon_read(h, &copy, sizeof(copy))) {
 			mon_error("the list of hats is damaged at 0x%lx", (ulong_t)(uintptr_t)h);
 			return (false);
 		}
@@ -39,7 +39,7 @@ each_in_chain(htable_t *p, mon_table_fn fn, void *arg)
 	htable_t copy;
 
 	for (uint_t n = 0; p != NULL; n++, p = copy.ht_next) {
-		if (n == MAXCHAIN || !mon_read(p, &copy, sizeof (copy))) {
+		if (n == MAXCHAIN || !mon_read(p, &copy, sizeof(copy))) {
 			mon_error("a list of tables is damaged at 0x%lx", (ulong_t)(uintptr_t)p);
 			return (false);
 		}
@@ -59,7 +59,7 @@ mon_each_table(const hat_t *hat, mon_table_fn fn, void *arg)
 
 		if (b / HAT_NLOCKS > hc->hc_mask)
 			continue;
-		if (!mon_read(&hc->hc_head[b / HAT_NLOCKS], &head, sizeof (head))) {
+		if (!mon_read(&hc->hc_head[b / HAT_NLOCKS], &head, sizeof(head))) {
 			mon_error("the array of chains at 0x%lx cannot be read", (ulong_t)(uintptr_t)hc->hc_head);
 			return (false);
 		}
@@ -71,9 +71,9 @@ mon_each_table(const hat_t *hat, mon_table_fn fn, void *arg)
 
 /** Only the tables of one level. */
 struct one_level {
-	level_t		level;
-	mon_table_fn	fn;
-	void		*arg;
+	level_t level;
+	mon_table_fn fn;
+	void *arg;
 };
 
 static bool
@@ -100,10 +100,10 @@ each_by_level(const hat_t *hat, mon_table_fn fn, void *arg)
 
 /** What is searched for; the address or frame that is not wanted is NULL or PFN_INVALID. */
 struct search {
-	const htable_t	*addr;
-	pfn_t		pfn;
-	uintptr_t	base;
-	int		level;		/**< -1: base and level are not wanted */
+	const htable_t *addr;
+	pfn_t pfn;
+	uintptr_t base;
+	int level; /**< -1: base and level are not wanted */
 	struct mon_table *found;
 };
 
@@ -134,7 +134,7 @@ mon_table_over(hat_t *hat, uintptr_t base, level_t level, struct mon_table *t)
 	hat_t copy;
 
 	t->addr = NULL;
-	if (mon_read(hat, &copy, sizeof (copy)))
+	if (mon_read(hat, &copy, sizeof(copy)))
 		(void)mon_each_table(&copy, search_table, &s);
 	return (t->addr != NULL);
 }
@@ -204,13 +204,12 @@ hat_line(hat_t *addr, const hat_t *hat, void *arg)
 	uint_t linked = 0, cached = 0;
 	char flags[40];
 
-	dump_hat_flags(hat, flags, sizeof (flags));
+	dump_hat_flags(hat, flags, sizeof(flags));
 	if (!mon_each_table(hat, count, &linked) || !each_in_chain(hat->hat_ht_cached, count, &cached))
 		return (false);
 	printf("  hat 0x%lx %s flags=%s top=%d pages=%lu,%lu,%lu shared=%lu tables=%u cached=%u cpus=0x%lx\n",
-	    (ulong_t)(uintptr_t)addr, mon_hat_name(addr), flags, TOP_LEVEL(hat), hat->hat_pages_mapped[0],
-	    hat->hat_pages_mapped[1], hat->hat_pages_mapped[2], hat->hat_ism_pgcnt, linked, cached,
-	    addr == kas_hat ? khat_cpuset : hat->hat_cpus);
+	    (ulong_t)(uintptr_t)addr, mon_hat_name(addr), flags, TOP_LEVEL(hat), hat->hat_pages_mapped[0], hat->hat_pages_mapped[1],
+	    hat->hat_pages_mapped[2], hat->hat_ism_pgcnt, linked, cached, addr == kas_hat ? khat_cpuset : hat->hat_cpus);
 	++*(uint_t *)arg;
 	return (true);
 }
@@ -230,10 +229,13 @@ table_line(htable_t *addr, const htable_t *ht, void *arg)
 	char pfn[24] = "-";
 
 	if (ht->ht_pfn != PFN_INVALID)
-		(void)snprintf(pfn, sizeof (pfn), "0x%lx", ht->ht_pfn);
+		(void)snprintf(pfn, sizeof(pfn), "0x%lx", ht->ht_pfn);
 	printf("  ht 0x%lx level=%d base=0x%lx pfn=%s busy=%d valid=%d lock=%u flags=%s parent=0x%lx\n", (ulong_t)(uintptr_t)addr,
-	    ht->ht_level, ht->ht_vaddr, pfn, ht->ht_busy, ht->ht_valid_cnt, ht->ht_lock_cnt, ht->ht_flags & HTABLE_VLP ? "vlp" :
-	    ht->ht_flags & HTABLE_SHARED_PFN ? "shared" : "-", (ulong_t)(uintptr_t)ht->ht_parent);
+	    ht->ht_level, ht->ht_vaddr, pfn, ht->ht_busy, ht->ht_valid_cnt, ht->ht_lock_cnt,
+	    ht->ht_flags & HTABLE_VLP            ? "vlp" :
+		ht->ht_flags & HTABLE_SHARED_PFN ? "shared" :
+						   "-",
+	    (ulong_t)(uintptr_t)ht->ht_parent);
 	++*(uint_t *)arg;
 	return (true);
 }
@@ -243,7 +245,7 @@ MON_COMMAND(htables, "htables", "[HAT]", "page tables of an address space (defau
 	hat_t *hat = mon_hat_arg(a, 0), copy;
 	uint_t n = 0;
 
-	if (!mon_read(hat, &copy, sizeof (copy)))
+	if (!mon_read(hat, &copy, sizeof(copy)))
 		mon_error("the hat at 0x%lx cannot be read", (ulong_t)(uintptr_t)hat);
 	else if (each_by_level(&copy, table_line, &n))
 		printf("%u tables of the %s hat 0x%lx\n", n, mon_hat_name(hat), (ulong_t)(uintptr_t)hat);
@@ -269,11 +271,11 @@ MON_COMMAND(htable, "htable", "ADDR", "one page table's object")
 MON_COMMAND(hatstat, "hatstat", "", "counters of the HAT (DEBUG kernels)")
 {
 	static const char *const name[] = { "reap_attempts", "reaped", "steals", "ptable_allocs", "ptable_frees", "htable_rgets",
-	    "htable_rputs", "htable_shared", "htable_unshared", "adopted", "tlb_inval_delayed" };
+		"htable_rputs", "htable_shared", "htable_unshared", "adopted", "tlb_inval_delayed" };
 	const volatile ulong_t *value = &hatstat.hs_reap_attempts;
 
 	(void)a;
-	for (uint_t i = 0; i < MIN(NELEM(name), sizeof (hatstat) / sizeof (ulong_t)); i++)
+	for (uint_t i = 0; i < MIN(NELEM(name), sizeof(hatstat) / sizeof(ulong_t)); i++)
 		printf("  hs_%-18s %lu\n", name[i], value[i]);
 }
 

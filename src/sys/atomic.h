@@ -33,24 +33,80 @@ atomic_cas_ptr(void *volatile *p, void *old, void *new)
 
 /** @name Arithmetic and bits, result not wanted
  * @{ */
-static inline void atomic_inc_32(volatile uint32_t *p) { (void)__atomic_add_fetch(p, 1, __ATOMIC_SEQ_CST); }
-static inline void atomic_dec_32(volatile uint32_t *p) { (void)__atomic_sub_fetch(p, 1, __ATOMIC_SEQ_CST); }
-static inline void atomic_inc_int(volatile int32_t *p) { (void)__atomic_add_fetch(p, 1, __ATOMIC_SEQ_CST); }
-static inline void atomic_dec_int(volatile int32_t *p) { (void)__atomic_sub_fetch(p, 1, __ATOMIC_SEQ_CST); }
-static inline void atomic_add_long(volatile ulong_t *p, long n) { (void)__atomic_add_fetch(p, n, __ATOMIC_SEQ_CST); }
-static inline void atomic_or_long(volatile ulong_t *p, ulong_t bits) { (void)__atomic_or_fetch(p, bits, __ATOMIC_SEQ_CST); }
-static inline void atomic_and_long(volatile ulong_t *p, ulong_t bits) { (void)__atomic_and_fetch(p, bits, __ATOMIC_SEQ_CST); }
-static inline void atomic_or_32(volatile uint32_t *p, uint32_t bits) { (void)__atomic_or_fetch(p, bits, __ATOMIC_SEQ_CST); }
-static inline void atomic_or_8(volatile uint8_t *p, uint8_t bits) { (void)__atomic_or_fetch(p, bits, __ATOMIC_SEQ_CST); }
-static inline void atomic_and_8(volatile uint8_t *p, uint8_t bits) { (void)__atomic_and_fetch(p, bits, __ATOMIC_SEQ_CST); }
-static inline void atomic_and_32(volatile uint32_t *p, uint32_t bits) { (void)__atomic_and_fetch(p, bits, __ATOMIC_SEQ_CST); }
+static inline void
+atomic_inc_32(volatile uint32_t *p)
+{
+	(void)__atomic_add_fetch(p, 1, __ATOMIC_SEQ_CST);
+}
+static inline void
+atomic_dec_32(volatile uint32_t *p)
+{
+	(void)__atomic_sub_fetch(p, 1, __ATOMIC_SEQ_CST);
+}
+static inline void
+atomic_inc_int(volatile int32_t *p)
+{
+	(void)__atomic_add_fetch(p, 1, __ATOMIC_SEQ_CST);
+}
+static inline void
+atomic_dec_int(volatile int32_t *p)
+{
+	(void)__atomic_sub_fetch(p, 1, __ATOMIC_SEQ_CST);
+}
+static inline void
+atomic_add_long(volatile ulong_t *p, long n)
+{
+	(void)__atomic_add_fetch(p, n, __ATOMIC_SEQ_CST);
+}
+static inline void
+atomic_or_long(volatile ulong_t *p, ulong_t bits)
+{
+	(void)__atomic_or_fetch(p, bits, __ATOMIC_SEQ_CST);
+}
+static inline void
+atomic_and_long(volatile ulong_t *p, ulong_t bits)
+{
+	(void)__atomic_and_fetch(p, bits, __ATOMIC_SEQ_CST);
+}
+static inline void
+atomic_or_32(volatile uint32_t *p, uint32_t bits)
+{
+	(void)__atomic_or_fetch(p, bits, __ATOMIC_SEQ_CST);
+}
+static inline void
+atomic_or_8(volatile uint8_t *p, uint8_t bits)
+{
+	(void)__atomic_or_fetch(p, bits, __ATOMIC_SEQ_CST);
+}
+static inline void
+atomic_and_8(volatile uint8_t *p, uint8_t bits)
+{
+	(void)__atomic_and_fetch(p, bits, __ATOMIC_SEQ_CST);
+}
+static inline void
+atomic_and_32(volatile uint32_t *p, uint32_t bits)
+{
+	(void)__atomic_and_fetch(p, bits, __ATOMIC_SEQ_CST);
+}
 /** @} */
 /** @name Store a value and return the one before
  * @{ */
-static inline ulong_t atomic_swap_long(volatile ulong_t *p, ulong_t v) { return (__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)); }
-static inline uint32_t atomic_swap_32(volatile uint32_t *p, uint32_t v) { return (__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)); }
+static inline ulong_t
+atomic_swap_long(volatile ulong_t *p, ulong_t v)
+{
+	return (__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST));
+}
+static inline uint32_t
+atomic_swap_32(volatile uint32_t *p, uint32_t v)
+{
+	return (__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST));
+}
 /** @} */
 /** No load or store moves across it, in either direction. */
-static inline void membar(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+static inline void
+membar(void)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
 
 #endif

@@ -8,27 +8,29 @@
 
 #include <sys/types.h>
 
-#define BOOT_MAXRANGES	32
-#define BOOT_MAXMODULES	32
+#define BOOT_MAXRANGES  32
+#define BOOT_MAXMODULES 32
 
 /** A piece of physical memory. */
-typedef struct boot_range { paddr_t br_start, br_end; } boot_range_t;	/**< [start, end) in bytes */
+typedef struct boot_range {
+	paddr_t br_start, br_end;
+} boot_range_t; /**< [start, end) in bytes */
 
 /** A file that the boot loader has put into memory. */
 typedef struct boot_module {
-	paddr_t		bm_start, bm_end;
-	char		bm_name[32];	/**< first word of its string */
+	paddr_t bm_start, bm_end;
+	char bm_name[32]; /**< first word of its string */
 } boot_module_t;
 
 /** All of it. Constant once bootinfo_read() has filled it in. */
 typedef struct bootinfo {
-	int		bi_version;	/**< Multiboot 1 or 2 */
-	char		bi_cmdline[1024];
-	boot_range_t	bi_ram[BOOT_MAXRANGES];	/**< usable memory, sorted, page aligned inwards */
-	int		bi_nram;
-	boot_module_t	bi_module[BOOT_MAXMODULES];
-	int		bi_nmodules;
-	paddr_t		bi_rsdp;	/**< physical address of the ACPI root pointer, 0: search for it */
+	int bi_version; /**< Multiboot 1 or 2 */
+	char bi_cmdline[1024];
+	boot_range_t bi_ram[BOOT_MAXRANGES]; /**< usable memory, sorted, page aligned inwards */
+	int bi_nram;
+	boot_module_t bi_module[BOOT_MAXMODULES];
+	int bi_nmodules;
+	paddr_t bi_rsdp; /**< physical address of the ACPI root pointer, 0: search for it */
 } bootinfo_t;
 
 extern bootinfo_t bootinfo;

@@ -26,9 +26,9 @@ void assfail(const char *what, const char *file, int line) NORETURN;
 void lab_todo(int lab, const char *function, const char *section) NORETURN;
 
 #ifdef DEBUG
-#define ASSERT(x)	((void)((x) ? 0 : (assfail(#x, __FILE__, __LINE__), 0)))
+#	define ASSERT(x) ((void)((x) ? 0 : (assfail(#        x, __FILE__, __LINE__), 0)))
 #else
-#define ASSERT(x)	((void)sizeof (x))
+#	define ASSERT(x) ((void)sizeof(x))
 #endif
 
 #endif

@@ -9,11 +9,11 @@
 #include <sys/types.h>
 #include <sys/vmem.h>
 
-#define KM_SLEEP	0x0	/**< wait until there is memory (kicks kmem_reap() and the page allocator, backs off) */
-#define KM_NOSLEEP	0x1	/**< NULL rather than wait */
+#define KM_SLEEP   0x0 /**< wait until there is memory (kicks kmem_reap() and the page allocator, backs off) */
+#define KM_NOSLEEP 0x1 /**< NULL rather than wait */
 
-#define KMC_NOHASH	0x1	/**< slab bookkeeping inside the slab: a slab is one VA allocation. All caches are like that */
-#define KMC_NODEBUG	0x2	/**< no redzone or freed-pattern in DEBUG builds */
+#define KMC_NOHASH  0x1 /**< slab bookkeeping inside the slab: a slab is one VA allocation. All caches are like that */
+#define KMC_NODEBUG 0x2 /**< no redzone or freed-pattern in DEBUG builds */
 
 typedef struct kmem_cache kmem_cache_t;
 
@@ -72,7 +72,7 @@ extern uint64_t kmem_fail_after;
 /** Print a table of all caches. */
 void kmem_show(void);
 
-void kmem_init(void);		/**< needs boot_alloc() only; before the HAT runs, slabs come from it */
-void kmem_thread_init(void);	/**< starts the reaping thread */
+void kmem_init(void);        /**< needs boot_alloc() only; before the HAT runs, slabs come from it */
+void kmem_thread_init(void); /**< starts the reaping thread */
 
 #endif

@@ -18,7 +18,7 @@ struct kthread;
  */
 typedef struct spinlock {
 	volatile uint32_t sl_held;
-	uint32_t	sl_cpu;		/**< owner + 1, to catch recursion */
+	uint32_t sl_cpu; /**< owner + 1, to catch recursion */
 } spinlock_t;
 
 /**
@@ -28,12 +28,12 @@ typedef struct spinlock {
 ulong_t spin_enter(spinlock_t *l);
 /** Free the lock and put interrupts back. Whoever runs on the CPU that took it may do so. */
 void spin_exit(spinlock_t *l, ulong_t saved);
-bool spin_held(const spinlock_t *l);		/**< by this CPU */
+bool spin_held(const spinlock_t *l); /**< by this CPU */
 
 /** Blocking, non-recursive mutex. Spins while its owner runs on another CPU, sleeps otherwise. Zero-filled is unlocked. */
 typedef struct kmutex {
 	struct kthread *volatile m_owner;
-	struct kthread	*m_waiters;	/**< under the scheduler's lock */
+	struct kthread *m_waiters; /**< under the scheduler's lock */
 } kmutex_t;
 
 void mutex_init(kmutex_t *m);
@@ -49,12 +49,12 @@ static inline void mutex_enter(kmutex_t *m);
 bool mutex_tryenter(kmutex_t *m);
 /** Give it back and wake one waiter. Panics when the running thread does not hold it. */
 static inline void mutex_exit(kmutex_t *m);
-void mutex_enter_slow(kmutex_t *m) COLD;	/**< all that mutex_enter() does, in a call */
-void mutex_exit_slow(kmutex_t *m);	/**< likewise */
-void mutex_wake(kmutex_t *m) COLD;		/**< wake one waiter of a mutex that has just been given back */
+void mutex_enter_slow(kmutex_t *m) COLD; /**< all that mutex_enter() does, in a call */
+void mutex_exit_slow(kmutex_t *m);       /**< likewise */
+void mutex_wake(kmutex_t *m) COLD;       /**< wake one waiter of a mutex that has just been given back */
 /** Does the running thread hold it? Always true in a panic. */
 bool mutex_owned(const kmutex_t *m);
-#define MUTEX_HELD(m)	(mutex_owned(m))
+#define MUTEX_HELD(m) (mutex_owned(m))
 /** Leave every mutex that the running thread holds, newest first: for a check that was cut short. Needs LOCK_NOTES. */
 void thread_drop_locks(void);
 
@@ -81,8 +81,8 @@ mutex_enter(kmutex_t *m)
 {
 	kthread_t *nobody = NULL;
 
-	if (__builtin_expect(!__atomic_compare_exchange_n(&m->m_owner, &nobody, curthread, false, __ATOMIC_SEQ_CST,
-	    __ATOMIC_SEQ_CST), 0))
+	if (__builtin_expect(
+		!__atomic_compare_exchange_n(&m->m_owner, &nobody, curthread, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST), 0))
 		md_call_cold(mutex_enter_slow, m);
 }
 
@@ -90,14 +90,14 @@ static inline void
 mutex_exit(kmutex_t *m)
 {
 	(void)__atomic_exchange_n(&m->m_owner, NULL, __ATOMIC_SEQ_CST);
-	if (__builtin_expect(m->m_waiters != NULL, 0))	/* looked at after the exchange, which is a barrier */
+	if (__builtin_expect(m->m_waiters != NULL, 0)) /* looked at after the exchange, which is a barrier */
 		md_call_cold(mutex_wake, m);
 }
 #endif
 
 /** Condition variable. Zero-filled is ready. */
 typedef struct kcondvar {
-	struct kthread	*cv_waiters;	/**< under the scheduler's lock */
+	struct kthread *cv_waiters; /**< under the scheduler's lock */
 } kcondvar_t;
 
 void cv_init(kcondvar_t *cv);

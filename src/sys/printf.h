@@ -9,10 +9,10 @@
 #include <sys/types.h>
 
 typedef __builtin_va_list va_list;
-#define va_start	__builtin_va_start
-#define va_end		__builtin_va_end
-#define va_arg		__builtin_va_arg
-#define va_copy		__builtin_va_copy
+#define va_start __builtin_va_start
+#define va_end   __builtin_va_end
+#define va_arg   __builtin_va_arg
+#define va_copy  __builtin_va_copy
 
 /** Print to every console. One call is one unit: other CPUs' output does not mix into it. */
 int printf(const char *fmt, ...) PRINTFLIKE(1, 2);

@@ -10,19 +10,21 @@
 
 /** One tunable. Declared beside the variable it sets, collected by the linker into one table. */
 typedef struct tunable {
-	const char	*tn_name;
-	const char	*tn_help;
-	uint64_t	*tn_number;	/**< one of the two is set */
-	char		*tn_string;
-	size_t		tn_size;	/**< of tn_string's buffer */
+	const char *tn_name;
+	const char *tn_help;
+	uint64_t *tn_number; /**< one of the two is set */
+	char *tn_string;
+	size_t tn_size; /**< of tn_string's buffer */
 } tunable_t;
 
-#define TUNABLE_NUMBER(var, name, help)	\
-	static const tunable_t tunable_##var __attribute__((used, section("tunables"), aligned(sizeof (void *)))) = { name, help, &var, NULL, 0 }
-#define TUNABLE_STRING(var, name, help)	\
-	static const tunable_t tunable_##var __attribute__((used, section("tunables"), aligned(sizeof (void *)))) = { name, help, NULL, var, sizeof (var) }
+#define TUNABLE_NUMBER(var, name, help) \
+	static const tunable_t tunable_##var \
+	    __attribute__((used, section("tunables"), aligned(sizeof(void *)))) = { name, help, &var, NULL, 0 }
+#define TUNABLE_STRING(var, name, help) \
+	static const tunable_t tunable_##var \
+	    __attribute__((used, section("tunables"), aligned(sizeof(void *)))) = { name, help, NULL, var, sizeof(var) }
 
-extern const tunable_t __start_tunables[], __stop_tunables[];	/**< all of them; made by the linker */
+extern const tunable_t __start_tunables[], __stop_tunables[]; /**< all of them; made by the linker */
 
 /** The whole word as a number, decimal or 0x hexadecimal, of 64 bits at most. False: it is none, *np is unchanged. */
 bool number_parse(const char *s, uint64_t *np);

@@ -16,14 +16,14 @@
 #ifndef SYS_WINDOWS_H
 #define SYS_WINDOWS_H
 
-#define WINDOW_VA(n)	(WINDOW_BASE + (n) * 4096)
+#define WINDOW_VA(n) (WINDOW_BASE + (n)*4096)
 
-#define WINDOW_BOOT	0
-#define WINDOW_CHECK	1
-#define WINDOW_VLP	2
-#define WINDOW_VGA	3
-#define WINDOW_APIC	4
-#define WINDOW_PWIN	16
-#define WINDOW_TABLE	511
+#define WINDOW_BOOT  0
+#define WINDOW_CHECK 1
+#define WINDOW_VLP   2
+#define WINDOW_VGA   3
+#define WINDOW_APIC  4
+#define WINDOW_PWIN  16
+#define WINDOW_TABLE 511
 
 #endif

@@ -131,20 +131,19 @@ def test_devcontainer_installs():
                 assert re.search(rf"\b{re.escape(package)}\b", done.stdout.splitlines()[-1]), package
 
 
-def units_of_labs():
-    """The files that students write."""
-    rows = [line.split()[:2] for line in (TOP / "src/hat/units").read_text().splitlines() if line and not line.startswith("#")]
-    return sorted({f"labs/{lab}/{name}.c" for lab, name in rows})
+def c_files():
+    """Every C file of the tree, students' and answers included."""
+    return sorted(str(path.relative_to(TOP)) for tree in ("src", "labs", "solutions") for path in (TOP / tree).rglob("*.[ch]"))
 
 
-@needs("clang-format")
+@needs("clang-format-14")
 def test_format():
-    """.clang-format: what students write satisfies it, and it notices what does not"""
-    files = units_of_labs()
-    assert len(files) > 40
-    done = run("clang-format", "--dry-run", "-Werror", *files, check=False)
+    """.clang-format: every C file satisfies it, and it notices what does not"""
+    files = c_files()
+    assert len(files) > 500
+    done = run("clang-format-14", "--dry-run", "-Werror", *files, check=False)
     assert done.returncode == 0, done.stdout[-1500:]
     bad = Path(os.environ["TMPDIR"]) / "bad.c"
     bad.write_text((TOP / files[0]).read_text() + "\nstatic int bad(int a)\n{\n    return a;\n}\n")
     style = f"--style=file:{TOP}/.clang-format"
-    assert run("clang-format", style, "--dry-run", "-Werror", bad, check=False).returncode != 0
+    assert run("clang-format-14", style, "--dry-run", "-Werror", bad, check=False).returncode != 0

@@ -21,10 +21,10 @@ bind(int fd, const struct sockaddr *addr, socklen_t len)
 	bind_fn real = (bind_fn)dlsym(RTLD_NEXT, "bind");
 	struct sockaddr_in in;
 
-	if (addr == NULL || len < sizeof (in) || addr->sa_family != AF_INET)
+	if (addr == NULL || len < sizeof(in) || addr->sa_family != AF_INET)
 		return (real(fd, addr, len));
-	memcpy(&in, addr, sizeof (in));
+	memcpy(&in, addr, sizeof(in));
 	if (in.sin_addr.s_addr == htonl(INADDR_ANY))
 		in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	return (real(fd, (const struct sockaddr *)&in, sizeof (in)));
+	return (real(fd, (const struct sockaddr *)&in, sizeof(in)));
 }

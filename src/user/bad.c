@@ -9,7 +9,7 @@
 static volatile uint32_t word;
 static const uint32_t constant = 1;
 static volatile uintptr_t low = 16;
-static uint8_t code[16] = { 0xc3 };	/* ret */
+static uint8_t code[16] = { 0xc3 }; /* ret */
 
 /* The end is too far away for any stack; nobody but the compiler believes in it. */
 static uint32_t NOINLINE
@@ -38,8 +38,7 @@ unmapped(void)
 	p[4096] = 1;
 }
 
-static void
-protected(void)
+static void protected(void)
 {
 	volatile char *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE);
 
@@ -87,7 +86,7 @@ pointers(void)
 	must("bad", write((const void *)&constant, 1) == 1);
 	if (fork() == 0)
 		exit(3);
-	must("bad", wait((int *)&constant) == -1);	/* its constants are not writable for the kernel either */
+	must("bad", wait((int *)&constant) == -1); /* its constants are not writable for the kernel either */
 	must("bad", syscall(0, 0, 0, 0) == -1 && syscall(99, 1, 2, 3) == -1 && syscall(-1, 1, 2, 3) == -1);
 	done("bad", 0);
 }
@@ -122,21 +121,17 @@ main(const char *arg)
 	else if (strcmp(arg, "unmapped") == 0)
 		unmapped();
 	else if (strcmp(arg, "protected") == 0)
-		protected();
-	else if (strcmp(arg, "cli") == 0)
-		__asm__ volatile("cli");
-	else if (strcmp(arg, "port") == 0)
-		__asm__ volatile("outb %%al, $0xe9" : : "a"('%'));
-	else if (strcmp(arg, "undefined") == 0)
-		__asm__ volatile("ud2");
-	else if (strcmp(arg, "divide") == 0)
-		word = 7 / word;
-	else if (strcmp(arg, "breakpoint") == 0)
-		__asm__ volatile("int3");
-	else if (strcmp(arg, "gate") == 0)
-		__asm__ volatile("int $0xe0");
-	else if (strcmp(arg, "step") == 0)
-		__asm__ volatile("pushf; pop %0; or $0x100, %0; push %0; popf; nop" : "=&r"(flags) : : "memory", "cc");
+	protected();
+	else if (strcmp(arg, "cli") == 0) __asm__ volatile("cli");
+	else if (strcmp(arg, "port") == 0) __asm__ volatile("outb %%al, $0xe9" : : "a"('%'));
+	else if (strcmp(arg, "undefined") == 0) __asm__ volatile("ud2");
+	else if (strcmp(arg, "divide") == 0) word = 7 / word;
+	else if (strcmp(arg, "breakpoint") == 0) __asm__ volatile("int3");
+	else if (strcmp(arg, "gate") == 0) __asm__ volatile("int $0xe0");
+	else if (strcmp(arg, "step") == 0) __asm__ volatile("pushf; pop %0; or $0x100, %0; push %0; popf; nop"
+							    : "=&r"(flags)
+							    :
+							    : "memory", "cc");
 	print("bad: %s: still here\n", arg);
 	return (9);
 }

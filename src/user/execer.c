@@ -14,9 +14,9 @@ main(const char *arg)
 
 	if (arg[0] == '\0')
 		less[0] = '6';
-	for (uint32_t i = 0; i < sizeof (dirty); i++)
-		must("execer", dirty[i] == 0);	/* nothing is left of the one before */
-	memset(dirty, 1, sizeof (dirty));
+	for (uint32_t i = 0; i < sizeof(dirty); i++)
+		must("execer", dirty[i] == 0); /* nothing is left of the one before */
+	memset(dirty, 1, sizeof(dirty));
 	must("execer", exec("nobody", "") == -1);
 	must("execer", exec((const char *)KERNEL_ADDRESS, "") == -1);
 	if (arg[0] == '0')

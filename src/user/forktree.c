@@ -8,9 +8,9 @@
  */
 #include <user.h>
 
-#define DEPTH	3
-#define PAGES	16
-#define WORDS	1024
+#define DEPTH 3
+#define PAGES 16
+#define WORDS 1024
 
 static uint32_t page[PAGES][WORDS] ALIGNED(4096);
 

@@ -7,16 +7,16 @@
  */
 #include <user.h>
 
-#define SLOTS	64
-#define STEPS	1500
+#define SLOTS 64
+#define STEPS 1500
 
 static const uintptr_t region[] = { FAR_1, FAR_2 - 0x20000, FAR_3 + 0x100000, FAR_4 };
 
 static const int protections[] = { PROT_NONE, PROT_READ, PROT_READ | PROT_WRITE };
 
 static struct slot {
-	int		prot;		/* -1: not mapped */
-	uint32_t	value;		/* of its first word */
+	int prot;       /* -1: not mapped */
+	uint32_t value; /* of its first word */
 } model[SLOTS];
 
 static volatile uint32_t *

@@ -5,14 +5,14 @@
  */
 #include <user.h>
 
-#define N	48
+#define N 48
 
 typedef uint32_t matrix[N][N];
 
 static matrix *
 region(uintptr_t va)
 {
-	void *p = mmap((void *)va, ROUNDUP(sizeof (matrix), 4096ul), PROT_READ | PROT_WRITE);
+	void *p = mmap((void *)va, ROUNDUP(sizeof(matrix), 4096ul), PROT_READ | PROT_WRITE);
 
 	must("matrix", p == (void *)va);
 	return (p);

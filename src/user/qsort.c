@@ -5,7 +5,7 @@
  */
 #include <user.h>
 
-#define N	(1u << 18)
+#define N (1u << 18)
 
 static uint32_t a[N];
 
@@ -26,7 +26,7 @@ sort(uint32_t *lo, uint32_t *hi)
 			*i++ = *j;
 			*j-- = t;
 		}
-		sort(lo, j);	/* the rest in this very frame */
+		sort(lo, j); /* the rest in this very frame */
 		lo = i;
 	}
 }

@@ -5,9 +5,9 @@
  */
 #include <user.h>
 
-#define N	8192u
-#define FLAGS	32u		/* to a page */
-#define STRIDE	0x200000ul
+#define N      8192u
+#define FLAGS  32u /* to a page */
+#define STRIDE 0x200000ul
 
 static char *base;
 

@@ -5,8 +5,8 @@
  */
 #include <user.h>
 
-#define DEPTH	2000
-#define WORDS	128		/* of a frame: half a kilobyte */
+#define DEPTH 2000
+#define WORDS 128 /* of a frame: half a kilobyte */
 
 static uint32_t NOINLINE
 descend(uint32_t depth)

@@ -9,15 +9,15 @@
  */
 #include <user.h>
 
-#define WORKERS	3
-#define FORKS	12
+#define WORKERS 3
+#define FORKS   12
 
 static volatile struct page {
-	uint32_t	count;		/* written by its worker only */
-	uint32_t	stamp;		/* written by the main thread only */
-	uint32_t	last;		/* by the worker: its last count */
-	uint32_t	ended;
-	uint32_t	rest[1020];
+	uint32_t count; /* written by its worker only */
+	uint32_t stamp; /* written by the main thread only */
+	uint32_t last;  /* by the worker: its last count */
+	uint32_t ended;
+	uint32_t rest[1020];
 } page[WORKERS] ALIGNED(4096);
 static volatile uint32_t stop ALIGNED(4096);
 
@@ -64,7 +64,7 @@ main(const char *arg)
 	(void)arg;
 	for (uintptr_t i = 0; i < WORKERS; i++)
 		must("threads", thread(work, i) == 0);
-	must("threads", exec("sieve", "") == -1);	/* not while others run in here */
+	must("threads", exec("sieve", "") == -1); /* not while others run in here */
 	for (uint32_t n = 1; n <= FORKS; n++) {
 		int pid = fork();
 

@@ -9,10 +9,10 @@
 #include <sys/types.h>
 #include "arch.h"
 
-#define PROT_NONE	0
-#define PROT_READ	1
-#define PROT_WRITE	2
-#define PROT_EXEC	4
+#define PROT_NONE  0
+#define PROT_READ  1
+#define PROT_WRITE 2
+#define PROT_EXEC  4
 
 /**
  * @name System calls, see sys/syscall.h. -1: refused.
@@ -31,14 +31,14 @@ int mprotect(void *va, size_t len, int prot);
 /** Run fn(arg) in a thread of its own, on one page of stack; it ends by returning. exit() of any thread ends all. */
 int thread(void (*fn)(uintptr_t), uintptr_t arg);
 /** @} */
-#define MAP_FAILED	((void *)-1)
+#define MAP_FAILED ((void *)-1)
 
 /** Print one line or less, in one write(): %s %c %d %u %x %lu %lx. */
 void print(const char *fmt, ...) PRINTFLIKE(1, 2);
 /** The last words of a program that found what it expected: `NAME: ok VALUE`, exit(0). */
 void done(const char *name, uint32_t value) NORETURN;
 /** Or did not: `NAME: wrong ...`, exit(1). */
-#define must(name, cond)	((cond) ? (void)0 : wrong(name, #cond, __LINE__))
+#define must(name, cond) ((cond) ? (void)0 : wrong(name, #cond, __LINE__))
 void wrong(const char *name, const char *what, int line) NORETURN;
 
 /** Next number of a generator that is easy to repeat elsewhere: x * 1664525 + 1013904223, 32 bits. */

@@ -13,8 +13,8 @@
 #include <vm/anon.h>
 #include <vm/page.h>
 
-#define AMAP_START	16u
-#define ANON_TRIES	200	/* rounds of waiting for memory before the process is told that there is none */
+#define AMAP_START 16u
+#define ANON_TRIES 200 /* rounds of waiting for memory before the process is told that there is none */
 
 volatile uint32_t anon_count;
 
@@ -45,7 +45,7 @@ anon_alloc(void)
 
 	if (pp == NULL)
 		return (NULL);
-	an = kmem_alloc(sizeof (*an), KM_SLEEP);
+	an = kmem_alloc(sizeof(*an), KM_SLEEP);
 	*an = (struct anon){ pp, 1 };
 	atomic_inc_32(&anon_count);
 	return (an);
@@ -65,7 +65,7 @@ anon_release(struct anon *an)
 		return;
 	page_free(an->an_page, 1);
 	page_unresv(1);
-	kmem_free(an, sizeof (*an));
+	kmem_free(an, sizeof(*an));
 	atomic_dec_32(&anon_count);
 }
 
@@ -104,7 +104,7 @@ resize(struct amap *am, uint_t size)
 {
 	struct amap old = *am;
 
-	am->am_bucket = kmem_zalloc(size * sizeof (struct aslot *), KM_SLEEP);
+	am->am_bucket = kmem_zalloc(size * sizeof(struct aslot *), KM_SLEEP);
 	am->am_size = size;
 	for (uint_t i = 0; i < old.am_size; i++)
 		for (struct aslot *s = old.am_bucket[i], *next; s != NULL; s = next) {
@@ -112,13 +112,13 @@ resize(struct amap *am, uint_t size)
 			put_slot(am, s);
 		}
 	if (old.am_size != 0)
-		kmem_free(old.am_bucket, old.am_size * sizeof (struct aslot *));
+		kmem_free(old.am_bucket, old.am_size * sizeof(struct aslot *));
 }
 
 void
 amap_insert(struct amap *am, uintptr_t va, struct anon *an)
 {
-	struct aslot *s = kmem_alloc(sizeof (*s), KM_SLEEP);
+	struct aslot *s = kmem_alloc(sizeof(*s), KM_SLEEP);
 
 	ASSERT(amap_find(am, va) == NULL);
 	if (am->am_count >= 2 * am->am_size)
@@ -141,7 +141,7 @@ clean_chain(struct amap *am, struct aslot **sp, uintptr_t va, uintptr_t last)
 		}
 		*sp = s->as_next;
 		anon_release(s->as_anon);
-		kmem_free(s, sizeof (*s));
+		kmem_free(s, sizeof(*s));
 		am->am_count--;
 	}
 }
@@ -175,6 +175,6 @@ amap_destroy(struct amap *am)
 	for (uint_t i = 0; i < am->am_size; i++)
 		clean_chain(am, &am->am_bucket[i], 0, UINTPTR_MAX);
 	ASSERT(am->am_count == 0);
-	kmem_free(am->am_bucket, am->am_size * sizeof (struct aslot *));
+	kmem_free(am->am_bucket, am->am_size * sizeof(struct aslot *));
 	*am = (struct amap){ 0 };
 }

@@ -14,22 +14,22 @@
 struct page;
 
 struct anon {
-	struct page	*an_page;	/**< constant; exclusive-locked as long as the anon exists */
-	volatile uint32_t an_refcnt;	/**< atomic: maps that show it */
+	struct page *an_page;        /**< constant; exclusive-locked as long as the anon exists */
+	volatile uint32_t an_refcnt; /**< atomic: maps that show it */
 };
 
 /** One entry of a map. */
 struct aslot {
-	struct aslot	*as_next;
-	uintptr_t	as_va;
-	struct anon	*as_anon;
+	struct aslot *as_next;
+	uintptr_t as_va;
+	struct anon *as_anon;
 };
 
 /** A hash from page address to page. Zero-filled is empty. Guarded by the address space's a_lock. */
 struct amap {
-	struct aslot	**am_bucket;
-	uint_t		am_size;	/**< a power of two, or 0 */
-	uint_t		am_count;
+	struct aslot **am_bucket;
+	uint_t am_size; /**< a power of two, or 0 */
+	uint_t am_count;
 };
 
 /** How many pages and slots exist, in all: 0 when no process is left. */

@@ -19,14 +19,18 @@
 #include <vm/page.h>
 #include <vm/seg.h>
 
-#define LIMIT_32BIT	0xfffff000ul	/* the last page stays empty: the end of a range fits 32 bits */
+#define LIMIT_32BIT 0xfffff000ul /* the last page stays empty: the end of a range fits 32 bits */
 
 const char *
 as_result_text(as_result_t r)
 {
 	static const char *const text[] = {
-		[AS_OK] = "fine", [AS_NOMAP] = "nothing is mapped there", [AS_PROT] = "not permitted",
-		[AS_NOMEM] = "out of memory", [AS_BUSY] = "there is something already", [AS_RANGE] = "not user memory",
+		[AS_OK] = "fine",
+		[AS_NOMAP] = "nothing is mapped there",
+		[AS_PROT] = "not permitted",
+		[AS_NOMEM] = "out of memory",
+		[AS_BUSY] = "there is something already",
+		[AS_RANGE] = "not user memory",
 	};
 
 	return (text[r]);
@@ -281,10 +285,10 @@ as_forget_translations(struct as *as)
 struct as *
 as_alloc(bool is32)
 {
-	struct as *as = kmem_zalloc(sizeof (*as), KM_SLEEP);
+	struct as *as = kmem_zalloc(sizeof(*as), KM_SLEEP);
 
 	mutex_init(&as->a_lock);
-	as->a_32bit = is32 || sizeof (uintptr_t) == 4;
+	as->a_32bit = is32 || sizeof(uintptr_t) == 4;
 	mutex_enter(&as->a_lock);
 	as->a_hat = hat_alloc(as);
 	mutex_exit(&as->a_lock);
@@ -307,7 +311,7 @@ as_free(struct as *as)
 	hat_free_end(as->a_hat);
 	mutex_exit(&as->a_lock);
 	mutex_destroy(&as->a_lock);
-	kmem_free(as, sizeof (*as));
+	kmem_free(as, sizeof(*as));
 }
 
 struct dup {

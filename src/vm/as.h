@@ -19,12 +19,12 @@ struct seg;
 struct image;
 
 struct as {
-	hat_t		*a_hat;		/**< [C] its translations */
-	bool		a_32bit;	/**< [C] a 32-bit process, perhaps of a 64-bit kernel: user addresses end at 4 GiB */
-	kmutex_t	a_lock;		/**< taken before any lock of the HAT; never two of them, save parent before child in as_dup() */
-	struct seg	*a_segs;	/**< [L] ascending, not overlapping */
-	struct amap	a_anon;		/**< [L] pages of its own */
-	ulong_t		a_faults;	/**< [L] how often as_fault() succeeded */
+	hat_t *a_hat;       /**< [C] its translations */
+	bool a_32bit;       /**< [C] a 32-bit process, perhaps of a 64-bit kernel: user addresses end at 4 GiB */
+	kmutex_t a_lock;    /**< taken before any lock of the HAT; never two of them, save parent before child in as_dup() */
+	struct seg *a_segs; /**< [L] ascending, not overlapping */
+	struct amap a_anon; /**< [L] pages of its own */
+	ulong_t a_faults;   /**< [L] how often as_fault() succeeded */
 };
 
 /** What became of a fault. */

@@ -12,7 +12,7 @@
 #include <vm/as_hat.h>
 #include <vm/page.h>
 
-#define BOUNCE	512u	/* bytes on the stack; through windows only one frame can be seen at a time */
+#define BOUNCE 512u /* bytes on the stack; through windows only one frame can be seen at a time */
 
 void
 as_hat_load(struct as *as, uintptr_t va, struct page *pp, uint_t prot)

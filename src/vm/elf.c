@@ -13,19 +13,19 @@
 #include <vm/hat.h>
 #include <vm/image.h>
 
-#define ELFCLASS32	1
-#define ELFCLASS64	2
-#define ELFDATA2LSB	1
-#define EV_CURRENT	1
-#define ET_EXEC		2
-#define EM_386		3
-#define EM_X86_64	62
-#define PT_LOAD		1
-#define PT_DYNAMIC	2
-#define PT_INTERP	3
-#define PF_X		1
-#define PF_W		2
-#define PF_R		4
+#define ELFCLASS32  1
+#define ELFCLASS64  2
+#define ELFDATA2LSB 1
+#define EV_CURRENT  1
+#define ET_EXEC     2
+#define EM_386      3
+#define EM_X86_64   62
+#define PT_LOAD     1
+#define PT_DYNAMIC  2
+#define PT_INTERP   3
+#define PF_X        1
+#define PF_W        2
+#define PF_R        4
 
 struct elf32_header {
 	uint8_t ident[16];
@@ -43,8 +43,13 @@ struct elf64_header {
 	uint16_t ehsize, phentsize, phnum, shentsize, shnum, shstrndx;
 } PACKED;
 
-struct elf32_segment { uint32_t type, offset, vaddr, paddr, filesz, memsz, flags, align; };
-struct elf64_segment { uint32_t type, flags; uint64_t offset, vaddr, paddr, filesz, memsz, align; } PACKED;
+struct elf32_segment {
+	uint32_t type, offset, vaddr, paddr, filesz, memsz, flags, align;
+};
+struct elf64_segment {
+	uint32_t type, flags;
+	uint64_t offset, vaddr, paddr, filesz, memsz, align;
+} PACKED;
 
 /* ------------------------------------------------------------------ the file's header */
 
@@ -53,7 +58,7 @@ elf_width(const struct image *im, bool *is32)
 {
 	uint8_t ident[16];
 
-	if (!image_read(im, 0, ident, sizeof (ident)))
+	if (!image_read(im, 0, ident, sizeof(ident)))
 		return ("shorter than an ELF header");
 	if (memcmp(ident, "\177ELF", 4) != 0)
 		return ("not an ELF file");
@@ -75,18 +80,23 @@ read_header(const struct image *im, bool is32, struct elf64_header *h)
 	struct elf32_header n;
 
 	if (!is32)
-		return (image_read(im, 0, h, sizeof (*h)));
-	if (!image_read(im, 0, &n, sizeof (n)))
+		return (image_read(im, 0, h, sizeof(*h)));
+	if (!image_read(im, 0, &n, sizeof(n)))
 		return (false);
-	*h = (struct elf64_header){ .type = n.type, .machine = n.machine, .version = n.version, .entry = n.entry,
-	    .phoff = n.phoff, .phentsize = n.phentsize, .phnum = n.phnum };
+	*h = (struct elf64_header){ .type = n.type,
+		.machine = n.machine,
+		.version = n.version,
+		.entry = n.entry,
+		.phoff = n.phoff,
+		.phentsize = n.phentsize,
+		.phnum = n.phnum };
 	return (true);
 }
 
 static const char *
 check_header(const struct image *im, const struct elf64_header *h, bool is32)
 {
-	size_t entsize = is32 ? sizeof (struct elf32_segment) : sizeof (struct elf64_segment);
+	size_t entsize = is32 ? sizeof(struct elf32_segment) : sizeof(struct elf64_segment);
 
 	if (h->type != ET_EXEC)
 		return ("not an executable at fixed addresses");
@@ -112,8 +122,8 @@ read_segment(const struct image *im, const struct elf64_header *h, uint_t i, boo
 	struct elf32_segment n;
 
 	if (!is32)
-		return (image_read(im, at, p, sizeof (*p)));
-	if (!image_read(im, at, &n, sizeof (n)))
+		return (image_read(im, at, p, sizeof(*p)));
+	if (!image_read(im, at, &n, sizeof(n)))
 		return (false);
 	*p = (struct elf64_segment){ n.type, n.flags, n.offset, n.vaddr, n.paddr, n.filesz, n.memsz, n.align };
 	return (true);
@@ -200,7 +210,7 @@ elf_read(const struct image *im, const struct as *as, struct elf_program *ep)
 	struct elf64_header h;
 	const char *wrong;
 
-	memset(ep, 0, sizeof (*ep));
+	memset(ep, 0, sizeof(*ep));
 	wrong = elf_width(im, &ep->ep_32bit);
 	if (wrong == NULL && !read_header(im, ep->ep_32bit, &h))
 		wrong = "shorter than an ELF header";

@@ -11,23 +11,23 @@
 struct as;
 struct image;
 
-#define ELF_MAXSEGS	16	/**< program headers that a file may have */
+#define ELF_MAXSEGS 16 /**< program headers that a file may have */
 
 /** One loadable segment, checked and rounded to pages. */
 struct elf_seg {
-	uintptr_t	es_base;
-	size_t		es_size;
-	uint_t		es_prot;	/**< PROT_* */
-	size_t		es_off;		/**< offset in the file of the byte at es_base */
-	size_t		es_filesz;	/**< bytes from es_base on that the file provides */
+	uintptr_t es_base;
+	size_t es_size;
+	uint_t es_prot;   /**< PROT_* */
+	size_t es_off;    /**< offset in the file of the byte at es_base */
+	size_t es_filesz; /**< bytes from es_base on that the file provides */
 };
 
 /** What is left of a file that is fit to be run. */
 struct elf_program {
-	bool		ep_32bit;
-	uintptr_t	ep_entry;
-	uint_t		ep_nsegs;
-	struct elf_seg	ep_seg[ELF_MAXSEGS];
+	bool ep_32bit;
+	uintptr_t ep_entry;
+	uint_t ep_nsegs;
+	struct elf_seg ep_seg[ELF_MAXSEGS];
 };
 
 /** Which width does the file say that it has? NULL and *is32, or why it is no program for this kernel. */

@@ -16,10 +16,10 @@
  * @name Error code [SDM3 4.7]
  * @{
  */
-#define PF_PRESENT	0x01
-#define PF_WRITE	0x02
-#define PF_RESERVED	0x08
-#define PF_FETCH	0x10
+#define PF_PRESENT  0x01
+#define PF_WRITE    0x02
+#define PF_RESERVED 0x08
+#define PF_FETCH    0x10
 /** @} */
 
 static uint_t

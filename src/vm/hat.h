@@ -12,74 +12,74 @@ typedef struct hat hat_t;
 struct page;
 struct as;
 
-#define HTABLE_WALK_TO_END	UINTPTR_MAX	/**< "no upper limit" */
-#define DEMAP_ALL_ADDR		UINTPTR_MAX	/**< "the whole TLB" */
+#define HTABLE_WALK_TO_END UINTPTR_MAX /**< "no upper limit" */
+#define DEMAP_ALL_ADDR     UINTPTR_MAX /**< "the whole TLB" */
 
 /**
  * @name Attributes: protection bits and others
  * @{
  */
-#define PROT_READ	0x1
-#define PROT_WRITE	0x2
-#define PROT_EXEC	0x4
-#define PROT_USER	0x8
-#define HAT_PROT_MASK	0x0f
-#define HAT_NOFAULT	0x10
-#define HAT_NOSYNC	0x20
-#define HAT_STRICTORDER		0x000
-#define HAT_UNORDERED_OK	0x100
-#define HAT_MERGING_OK		0x200
-#define HAT_LOADCACHING_OK	0x300
-#define HAT_STORECACHING_OK	0x400
-#define HAT_ORDER_MASK		0x700
-#define HAT_PLAT_NOCACHE	0x100000
+#define PROT_READ           0x1
+#define PROT_WRITE          0x2
+#define PROT_EXEC           0x4
+#define PROT_USER           0x8
+#define HAT_PROT_MASK       0x0f
+#define HAT_NOFAULT         0x10
+#define HAT_NOSYNC          0x20
+#define HAT_STRICTORDER     0x000
+#define HAT_UNORDERED_OK    0x100
+#define HAT_MERGING_OK      0x200
+#define HAT_LOADCACHING_OK  0x300
+#define HAT_STORECACHING_OK 0x400
+#define HAT_ORDER_MASK      0x700
+#define HAT_PLAT_NOCACHE    0x100000
 /** @} */
 
 /**
  * @name Load flags
  * @{
  */
-#define HAT_LOAD		0x000
-#define HAT_LOAD_LOCK		0x001
-#define HAT_LOAD_ADV		0x004
-#define HAT_LOAD_CONTIG		0x010
-#define HAT_LOAD_NOCONSIST	0x020
-#define HAT_LOAD_SHARE		0x040
-#define HAT_LOAD_REMAP		0x080
-#define HAT_RELOAD_SHARE	0x100
-#define HAT_NO_KALLOC		0x200
-#define HAT_LOAD_TEXT		0x400
+#define HAT_LOAD           0x000
+#define HAT_LOAD_LOCK      0x001
+#define HAT_LOAD_ADV       0x004
+#define HAT_LOAD_CONTIG    0x010
+#define HAT_LOAD_NOCONSIST 0x020
+#define HAT_LOAD_SHARE     0x040
+#define HAT_LOAD_REMAP     0x080
+#define HAT_RELOAD_SHARE   0x100
+#define HAT_NO_KALLOC      0x200
+#define HAT_LOAD_TEXT      0x400
 /** @} */
 
 /**
  * @name Unload flags
  * @{
  */
-#define HAT_UNLOAD		0x00
-#define HAT_UNLOAD_NOSYNC	0x02
-#define HAT_UNLOAD_UNLOCK	0x04
-#define HAT_UNLOAD_OTHER	0x08
-#define HAT_UNLOAD_UNMAP	0x10
+#define HAT_UNLOAD        0x00
+#define HAT_UNLOAD_NOSYNC 0x02
+#define HAT_UNLOAD_UNLOCK 0x04
+#define HAT_UNLOAD_OTHER  0x08
+#define HAT_UNLOAD_UNMAP  0x10
 /** @} */
 
 /**
  * @name Sync flags
  * @{
  */
-#define HAT_SYNC_DONTZERO	0x00
-#define HAT_SYNC_ZERORM		0x01	/**< clear accessed and dirty in the entries */
-#define HAT_SYNC_STOPON_REF	0x02	/**< the page is known to be accessed: enough */
-#define HAT_SYNC_STOPON_MOD	0x04
-#define HAT_SYNC_STOPON_SHARED	0x08	/**< mapped more often than HAT_SHARED_MANY: count it as accessed and look no further */
-#define HAT_SHARED_MANY		8
+#define HAT_SYNC_DONTZERO      0x00
+#define HAT_SYNC_ZERORM        0x01 /**< clear accessed and dirty in the entries */
+#define HAT_SYNC_STOPON_REF    0x02 /**< the page is known to be accessed: enough */
+#define HAT_SYNC_STOPON_MOD    0x04
+#define HAT_SYNC_STOPON_SHARED 0x08 /**< mapped more often than HAT_SHARED_MANY: count it as accessed and look no further */
+#define HAT_SHARED_MANY        8
 /** @} */
 
 /**
  * @name hat_pageunload()
  * @{
  */
-#define HAT_ADV_PGUNLOAD	0
-#define HAT_FORCE_PGUNLOAD	1
+#define HAT_ADV_PGUNLOAD   0
+#define HAT_FORCE_PGUNLOAD 1
 /** @} */
 
 /** What hat_supported() may be asked. */
@@ -87,10 +87,10 @@ enum hat_feature { HAT_SHARED_TABLES, HAT_DYNAMIC_ISM_UNMAP, HAT_SORTED_DIRTY, H
 
 /** Who is told what hat_unload_callback() has unmapped: [hcb_start, hcb_end) at each call. */
 typedef struct hat_callback {
-	void		(*hcb_func)(struct hat_callback *);
-	uintptr_t	hcb_start;
-	uintptr_t	hcb_end;
-	void		*hcb_arg;	/**< the caller's */
+	void (*hcb_func)(struct hat_callback *);
+	uintptr_t hcb_start;
+	uintptr_t hcb_end;
+	void *hcb_arg; /**< the caller's */
 } hat_callback_t;
 
 /*
@@ -118,10 +118,10 @@ int hat_softlock(hat_t *hat, uintptr_t va, size_t *lenp, struct page **pps, uint
 /** @} */
 /** Unload everything that is not locked, and free the tables that are left over. */
 void hat_swapout(hat_t *hat);
-bool hat_supported(enum hat_feature feature);	/**< panics when it does not know it (facts: feature) */
+bool hat_supported(enum hat_feature feature); /**< panics when it does not know it (facts: feature) */
 /** An address rounded down to where kernelbase may be. Panics in the hole (facts: address). */
 uintptr_t hat_kernelbase(uintptr_t va);
-void hat_enter(hat_t *hat);	/**< hat_mutex */
+void hat_enter(hat_t *hat); /**< hat_mutex */
 void hat_exit(hat_t *hat);
 
 /**
@@ -165,9 +165,9 @@ void hat_chgprot(hat_t *hat, uintptr_t va, size_t len, uint_t prot);
 
 /** The frame that va maps to, PFN_INVALID when none (in the hole, not mapped, before the HAT runs). */
 pfn_t hat_getpfnum(hat_t *hat, uintptr_t va);
-long hat_getpagesize(hat_t *hat, uintptr_t va);	/**< bytes of the page mapped at va; -1: none */
-int hat_probe(hat_t *hat, uintptr_t va);		/**< 1: something is mapped there */
-size_t hat_get_mapped_size(hat_t *hat);		/**< bytes mapped, through shared tables too */
+long hat_getpagesize(hat_t *hat, uintptr_t va); /**< bytes of the page mapped at va; -1: none */
+int hat_probe(hat_t *hat, uintptr_t va);        /**< 1: something is mapped there */
+size_t hat_get_mapped_size(hat_t *hat);         /**< bytes mapped, through shared tables too */
 
 /**
  * @name All mappings of one page
@@ -179,12 +179,12 @@ int hat_pageunload(struct page *pp, uint_t force);
 uint_t hat_pagesync(struct page *pp, uint_t flags);
 /** Remove every large mapping that contains the page, and make its group one of smaller ones. Exclusive-locked. */
 void hat_page_demote(struct page *pp);
-void hat_page_setattr(struct page *pp, uint_t bits);	/**< P_* */
+void hat_page_setattr(struct page *pp, uint_t bits); /**< P_* */
 /** Clearing P_MOD of a PAGE_SORTED page also write-protects all its mappings. */
 void hat_page_clrattr(struct page *pp, uint_t bits);
 uint_t hat_page_getattr(struct page *pp, uint_t bits);
-uint_t hat_page_getshare(struct page *pp);		/**< how often it is mapped */
-bool hat_page_checkshare(struct page *pp, uint_t n);	/**< more than n times? */
+uint_t hat_page_getshare(struct page *pp);           /**< how often it is mapped */
+bool hat_page_checkshare(struct page *pp, uint_t n); /**< more than n times? */
 /** @} */
 
 /**
@@ -215,12 +215,12 @@ void hat_mempte_release(uintptr_t va, paddr_t pte_pa);
 /** Run a hat on this CPU, for this thread: hat_setup(NULL) goes back to the kernel's. */
 void hat_setup(hat_t *hat);
 struct kthread;
-void hat_thread_exit(struct kthread *t);	/**< the running thread leaves its address space for good */
+void hat_thread_exit(struct kthread *t); /**< the running thread leaves its address space for good */
 
 /** kpm, amd64: where a frame stands in the linear map. */
 void *hat_kpm_pfn2va(pfn_t pfn);
 pfn_t hat_kpm_va2pfn(const void *va);
-void *hat_kpm_mapin(struct page *pp);		/**< NULL when there is no linear map */
+void *hat_kpm_mapin(struct page *pp); /**< NULL when there is no linear map */
 void hat_kpm_mapout(struct page *pp, void *va);
 void *hat_kpm_page2va(struct page *pp);
 struct page *hat_kpm_vaddr2page(const void *va); /**< NULL: no page */
@@ -232,8 +232,8 @@ void hat_kpm_fault(uintptr_t va) NORETURN;
 /** Print every table of every hat for the host (docs/protocol.md). Quiescent, or in a panic. @lab{5} */
 void hat_dump(void);
 
-extern hat_t *kas_hat;		/**< the kernel's; spec: kas.a_hat */
-extern uintptr_t kernelbase;	/**< first address of the kernel */
-extern uintptr_t userlimit;	/**< user mappings end here; <= kernelbase */
+extern hat_t *kas_hat;       /**< the kernel's; spec: kas.a_hat */
+extern uintptr_t kernelbase; /**< first address of the kernel */
+extern uintptr_t userlimit;  /**< user mappings end here; <= kernelbase */
 
 #endif

@@ -11,7 +11,7 @@
 
 static struct image images[BOOT_MAXMODULES];
 static bool known;
-static kmutex_t image_lock;		/* guards the table being made, once */
+static kmutex_t image_lock; /* guards the table being made, once */
 
 static void
 make_table(void)
@@ -20,7 +20,7 @@ make_table(void)
 	for (int i = 0; !known && i < bootinfo.bi_nmodules; i++) {
 		const boot_module_t *m = &bootinfo.bi_module[i];
 
-		strlcpy(images[i].im_name, m->bm_name, sizeof (images[i].im_name));
+		strlcpy(images[i].im_name, m->bm_name, sizeof(images[i].im_name));
 		images[i].im_pa = m->bm_start;
 		images[i].im_size = (size_t)(m->bm_end - m->bm_start);
 	}

@@ -10,10 +10,10 @@
 
 /** A file in memory. Constant. */
 struct image {
-	char		im_name[32];
-	size_t		im_size;
-	paddr_t		im_pa;		/**< of its first byte; page aligned when GRUB honours our header */
-	const void	*im_mem;	/**< not NULL: it is kernel memory at this address instead (tests) */
+	char im_name[32];
+	size_t im_size;
+	paddr_t im_pa;      /**< of its first byte; page aligned when GRUB honours our header */
+	const void *im_mem; /**< not NULL: it is kernel memory at this address instead (tests) */
 };
 
 /** The module of that name, or NULL. */

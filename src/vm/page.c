@@ -22,18 +22,18 @@ volatile ulong_t availrmem;
 uint64_t page_fail_after;
 TUNABLE_NUMBER(page_fail_after, "page_fail_after", "let every n-th request for a page fail (0: none)");
 
-static page_t *pages;		/* one per frame from first_pfn on, holes included */
+static page_t *pages; /* one per frame from first_pfn on, holes included */
 static pfn_t first_pfn, npages;
 static page_t *free_list;
 static spinlock_t free_lock;
 static uint64_t fail_count;
-static kmutex_t wait_lock;		/* of page locks that somebody waits for */
+static kmutex_t wait_lock; /* of page locks that somebody waits for */
 static kcondvar_t wait_cv;
 static volatile uint32_t nwaiters;
 
 static void wake_waiters(void);
 
-#define LOWMEM	0x100000u	/* below 1 MiB: BIOS data, the other CPUs' entry code; left alone */
+#define LOWMEM 0x100000u /* below 1 MiB: BIOS data, the other CPUs' entry code; left alone */
 
 page_t *
 page_numtopp_nolock(pfn_t pfn)
@@ -43,7 +43,7 @@ page_numtopp_nolock(pfn_t pfn)
 	if (pfn < first_pfn || pfn - first_pfn >= npages)
 		return (NULL);
 	pp = &pages[pfn - first_pfn];
-	return (pp->p_pagenum == pfn ? pp : NULL);	/* holes in memory have no frame number */
+	return (pp->p_pagenum == pfn ? pp : NULL); /* holes in memory have no frame number */
 }
 
 pfn_t
@@ -126,7 +126,7 @@ init_range(const boot_range_t *r)
 		if (pfn < pa_to_pfn(LOWMEM) || boot_owns(pfn_to_pa(pfn)))
 			pp->p_state = PAGE_BOOT;
 		else
-			push_free(pp);	/* descending, so that the list hands out ascending frames */
+			push_free(pp); /* descending, so that the list hands out ascending frames */
 	}
 }
 
@@ -137,7 +137,7 @@ page_init(void)
 
 	first_pfn = pa_to_pfn(bootinfo.bi_ram[0].br_start);
 	npages = pa_to_pfn(bootinfo.bi_ram[bootinfo.bi_nram - 1].br_end) - first_pfn;
-	size = npages * sizeof (page_t);
+	size = npages * sizeof(page_t);
 	pages = boot_alloc(size);
 	boot_memory_close();
 	for (pfn_t i = 0; i < npages; i++)
@@ -307,7 +307,7 @@ wake_waiters(void)
 {
 	if (nwaiters == 0)
 		return;
-	mutex_enter(&wait_lock);	/* a waiter is asleep by now, or will look again */
+	mutex_enter(&wait_lock); /* a waiter is asleep by now, or will look again */
 	cv_broadcast(&wait_cv);
 	mutex_exit(&wait_lock);
 }

@@ -23,11 +23,11 @@
 #include <vm/process.h>
 #include <x86/cpufunc.h>
 
-#define STACK_SIZE	(2u << 20)	/* reserved; pages come when they are touched */
-#define STACK_GAP	PAGESIZE	/* the program's last page stays empty: nothing of it ends where the kernel begins */
+#define STACK_SIZE (2u << 20) /* reserved; pages come when they are touched */
+#define STACK_GAP  PAGESIZE   /* the program's last page stays empty: nothing of it ends where the kernel begins */
 
 static kmutex_t proc_lock;
-static kcondvar_t proc_cv;		/* somebody has ended */
+static kcondvar_t proc_cv; /* somebody has ended */
 static struct process *procs;
 static uint_t nprocs, last_pid;
 
@@ -43,13 +43,13 @@ proc_current(void)
 static struct process *
 proc_new(struct process *parent, const char *name)
 {
-	struct process *p = kmem_zalloc(sizeof (*p), KM_SLEEP);
+	struct process *p = kmem_zalloc(sizeof(*p), KM_SLEEP);
 
-	strlcpy(p->p_name, name, sizeof (p->p_name));
+	strlcpy(p->p_name, name, sizeof(p->p_name));
 	mutex_enter(&proc_lock);
 	if (nprocs >= PROC_MAX) {
 		mutex_exit(&proc_lock);
-		kmem_free(p, sizeof (*p));
+		kmem_free(p, sizeof(*p));
 		return (NULL);
 	}
 	nprocs++;
@@ -79,7 +79,7 @@ proc_discard(struct process *p)
 	mutex_enter(&proc_lock);
 	proc_unlink(p);
 	mutex_exit(&proc_lock);
-	kmem_free(p, sizeof (*p));
+	kmem_free(p, sizeof(*p));
 }
 
 uint_t
@@ -118,7 +118,7 @@ push_argument(struct as *as, uintptr_t top, const char *arg, uintptr_t *sp)
 	as_result_t r = as_write(as, text, arg, strlen(arg) + 1);
 
 	if (r == AS_OK)
-		r = as_write(as, at, &text, word);	/* little-endian: the low part comes first */
+		r = as_write(as, at, &text, word); /* little-endian: the low part comes first */
 	*sp = at;
 	return (r == AS_OK ? NULL : as_result_text(r));
 }
@@ -143,7 +143,7 @@ load_program(const struct image *im, const char *arg, uintptr_t *pc, uintptr_t *
 	*wrong = elf_width(im, &is32);
 	if (*wrong != NULL)
 		return (NULL);
-	ep = kmem_alloc(sizeof (*ep), KM_SLEEP);
+	ep = kmem_alloc(sizeof(*ep), KM_SLEEP);
 	as = as_alloc(is32);
 	*wrong = elf_read(im, as, ep);
 	if (*wrong == NULL)
@@ -151,7 +151,7 @@ load_program(const struct image *im, const char *arg, uintptr_t *pc, uintptr_t *
 	if (*wrong == NULL)
 		*wrong = make_stack(as, arg, sp);
 	*pc = ep->ep_entry;
-	kmem_free(ep, sizeof (*ep));
+	kmem_free(ep, sizeof(*ep));
 	if (*wrong == NULL)
 		return (as);
 	as_free(as);
@@ -160,7 +160,7 @@ load_program(const struct image *im, const char *arg, uintptr_t *pc, uintptr_t *
 
 /** What a new thread needs to know. */
 struct start {
-	struct process	*st_proc;
+	struct process *st_proc;
 	struct trapframe st_frame;
 };
 
@@ -170,7 +170,7 @@ proc_start(void *arg)
 {
 	struct start st = *(struct start *)arg;
 
-	kmem_free(arg, sizeof (st));
+	kmem_free(arg, sizeof(st));
 	curthread->t_proc = st.st_proc;
 	hat_setup(st.st_proc->p_as->a_hat);
 	md_user_return(&st.st_frame);
@@ -180,7 +180,7 @@ proc_start(void *arg)
 static bool
 proc_run(struct process *p, struct as *as, const struct trapframe *tf)
 {
-	struct start *st = kmem_alloc(sizeof (*st), KM_SLEEP);
+	struct start *st = kmem_alloc(sizeof(*st), KM_SLEEP);
 	bool room;
 
 	*st = (struct start){ p, *tf };
@@ -194,7 +194,7 @@ proc_run(struct process *p, struct as *as, const struct trapframe *tf)
 	}
 	mutex_exit(&proc_lock);
 	if (!room)
-		kmem_free(st, sizeof (*st));
+		kmem_free(st, sizeof(*st));
 	return (room);
 }
 
@@ -238,7 +238,7 @@ proc_exec(struct trapframe *tf, const char *name, const char *arg)
 		printf("process %u (%s): %s: cannot be run: %s\n", p->p_pid, p->p_name, name, wrong);
 		return (-1);
 	}
-	strlcpy(p->p_name, im->im_name, sizeof (p->p_name));
+	strlcpy(p->p_name, im->im_name, sizeof(p->p_name));
 	md_user_frame_for(tf, pc, sp, as->a_32bit);
 	set_as(p, as);
 	hat_setup(as->a_hat);
@@ -316,9 +316,9 @@ begin_dying(struct process *p, int status, const char *why)
 	first = !p->p_dying;
 	if (first) {
 		p->p_status = status;
-		strlcpy(p->p_why, why, sizeof (p->p_why));
+		strlcpy(p->p_why, why, sizeof(p->p_why));
 		p->p_dying = true;
-		cv_broadcast(&proc_cv);		/* threads that wait for children leave too */
+		cv_broadcast(&proc_cv); /* threads that wait for children leave too */
 	}
 	mutex_exit(&proc_lock);
 	return (first);
@@ -335,11 +335,11 @@ void
 proc_kill(const struct trapframe *tf, const char *fmt, ...)
 {
 	struct process *p = proc_current();
-	char why[sizeof (p->p_why)];
+	char why[sizeof(p->p_why)];
 	va_list ap;
 
 	va_start(ap, fmt);
-	(void)vsnprintf(why, sizeof (why), fmt, ap);
+	(void)vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
 	if (begin_dying(p, EXIT_KILLED + (int)tf->tf_trapno, why))
 		printf("process %u (%s) killed at 0x%lx: %s\n", p->p_pid, p->p_name, (ulong_t)tf_pc(tf), why);
@@ -400,7 +400,7 @@ proc_wait(int *status)
 		return (-1);
 	pid = (int)p->p_pid;
 	*status = p->p_status;
-	kmem_free(p, sizeof (*p));
+	kmem_free(p, sizeof(*p));
 	return (pid);
 }
 
@@ -412,6 +412,6 @@ proc_wait_kernel(struct process *out)
 	if (p == NULL)
 		return (0);
 	*out = *p;
-	kmem_free(p, sizeof (*p));
+	kmem_free(p, sizeof(*p));
 	return (out->p_pid);
 }

@@ -18,22 +18,22 @@ struct image;
 struct kthread;
 struct trapframe;
 
-#define PROC_MAX	128	/**< at one time */
-#define PROC_THREADS	8	/**< that one process may make in its life */
+#define PROC_MAX     128 /**< at one time */
+#define PROC_THREADS 8   /**< that one process may make in its life */
 
 struct process {
-	struct process	*p_next;	/**< [P] list of all */
-	struct process	*p_parent;	/**< [P] who may wait for it; NULL: the kernel */
-	struct as	*p_as;		/**< [P] while it has threads; a thread of it needs no lock to use it */
-	struct kthread	*p_thread[PROC_THREADS]; /**< [P] all that it ever had */
-	uint_t		p_nmade;	/**< [P] how many of them */
-	uint_t		p_nthreads;	/**< [P] those that have not left */
-	uint_t		p_pid;		/**< [C] 1, 2, ... */
-	volatile bool	p_dying;	/**< [P] its threads leave when they come to the border of ring 3; read without lock there */
-	bool		p_ended;	/**< [P] all have left, it waits for its parent */
-	int		p_status;	/**< [P] exit status, or EXIT_KILLED + trap number */
-	char		p_name[32];	/**< [T] of its program */
-	char		p_why[96];	/**< [P] why it was killed; "" */
+	struct process *p_next;                 /**< [P] list of all */
+	struct process *p_parent;               /**< [P] who may wait for it; NULL: the kernel */
+	struct as *p_as;                        /**< [P] while it has threads; a thread of it needs no lock to use it */
+	struct kthread *p_thread[PROC_THREADS]; /**< [P] all that it ever had */
+	uint_t p_nmade;                         /**< [P] how many of them */
+	uint_t p_nthreads;                      /**< [P] those that have not left */
+	uint_t p_pid;                           /**< [C] 1, 2, ... */
+	volatile bool p_dying; /**< [P] its threads leave when they come to the border of ring 3; read without lock there */
+	bool p_ended;          /**< [P] all have left, it waits for its parent */
+	int p_status;          /**< [P] exit status, or EXIT_KILLED + trap number */
+	char p_name[32];       /**< [T] of its program */
+	char p_why[96];        /**< [P] why it was killed; "" */
 };
 
 /** A child of the kernel's, running the program. @return NULL after saying on the console what is wrong */

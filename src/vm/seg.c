@@ -30,7 +30,7 @@ seg_first(const struct as *as, uintptr_t va, uintptr_t last)
 void
 seg_insert(struct as *as, const struct seg *new)
 {
-	struct seg *s = kmem_alloc(sizeof (*s), KM_SLEEP), **p = &as->a_segs;
+	struct seg *s = kmem_alloc(sizeof(*s), KM_SLEEP), **p = &as->a_segs;
 
 	*s = *new;
 	while (*p != NULL && (*p)->s_base < s->s_base)
@@ -48,7 +48,7 @@ seg_remove(struct as *as, struct seg *s)
 	while (*p != s)
 		p = &(*p)->s_next;
 	*p = s->s_next;
-	kmem_free(s, sizeof (*s));
+	kmem_free(s, sizeof(*s));
 }
 
 void
@@ -89,8 +89,8 @@ seg_fill(const struct seg *s, uintptr_t va, struct anon *an)
 
 	if (s->s_image != NULL && delta < s->s_filesz)
 		n = MIN(s->s_filesz - delta, (size_t)PAGESIZE);
-	for (size_t done = 0; done < n; done += sizeof (buf)) {
-		size_t part = MIN(n - done, sizeof (buf));
+	for (size_t done = 0; done < n; done += sizeof(buf)) {
+		size_t part = MIN(n - done, sizeof(buf));
 
 		if (!image_read(s->s_image, s->s_off + delta + done, buf, part))
 			panic("seg_fill: %s ends before offset 0x%lx", s->s_image->im_name, (ulong_t)(s->s_off + delta + n));

@@ -13,13 +13,13 @@ struct anon;
 struct image;
 
 struct seg {
-	struct seg	*s_next;	/**< the next higher one */
-	uintptr_t	s_base;		/**< page aligned */
-	size_t		s_size;		/**< bytes, page aligned, not 0 */
-	uint_t		s_prot;		/**< PROT_READ | PROT_WRITE | PROT_EXEC */
-	const struct image *s_image;	/**< where contents come from; NULL: zeroes */
-	size_t		s_off;		/**< offset in it of the byte at s_base: page aligned */
-	size_t		s_filesz;	/**< bytes from s_base on that it provides; zeroes follow */
+	struct seg *s_next;          /**< the next higher one */
+	uintptr_t s_base;            /**< page aligned */
+	size_t s_size;               /**< bytes, page aligned, not 0 */
+	uint_t s_prot;               /**< PROT_READ | PROT_WRITE | PROT_EXEC */
+	const struct image *s_image; /**< where contents come from; NULL: zeroes */
+	size_t s_off;                /**< offset in it of the byte at s_base: page aligned */
+	size_t s_filesz;             /**< bytes from s_base on that it provides; zeroes follow */
 };
 
 /** Last byte: unlike the end it does not overflow. */

@@ -12,7 +12,7 @@
 #include <vm/segkmem.h>
 #include <memmap.h>
 
-#define KMEM_PROT	(PROT_READ | PROT_WRITE)
+#define KMEM_PROT (PROT_READ | PROT_WRITE)
 
 static bool
 is_boot_memory(const void *addr)
@@ -77,7 +77,7 @@ void
 segkmem_free(vmem_t *source, void *addr, size_t size)
 {
 	if (is_boot_memory(addr))
-		return;		/* given for ever */
+		return; /* given for ever */
 	unmap_and_free((uintptr_t)addr, size);
 	vmem_free(source, addr, size);
 }

@@ -18,8 +18,8 @@
 #include <vm/process.h>
 #include <x86/vectors.h>
 
-#define WRITE_CHUNK	120u		/* a longer line is broken */
-#define MMAP_FROM	0x10000000ul
+#define WRITE_CHUNK 120u /* a longer line is broken */
+#define MMAP_FROM   0x10000000ul
 
 static bool
 user_read(uintptr_t va, void *buf, size_t n)
@@ -65,7 +65,7 @@ sys_write(uintptr_t va, size_t len)
 	size_t done = 0;
 
 	while (done < len) {
-		size_t n = MIN(len - done, sizeof (buf)), line = 0;
+		size_t n = MIN(len - done, sizeof(buf)), line = 0;
 
 		if (!user_read(va + done, buf, n))
 			return (-1);
@@ -82,7 +82,7 @@ sys_wait(uintptr_t va)
 {
 	int status = 0, pid = proc_wait(&status);
 
-	if (pid > 0 && va != 0 && !user_write(va, &status, sizeof (status)))
+	if (pid > 0 && va != 0 && !user_write(va, &status, sizeof(status)))
 		return (-1);
 	return (pid);
 }
@@ -92,7 +92,7 @@ sys_exec(struct trapframe *tf, uintptr_t name_va, uintptr_t arg_va)
 {
 	char name[EXEC_ARGMAX], arg[EXEC_ARGMAX] = "";
 
-	if (!user_string(name_va, name, sizeof (name)) || (arg_va != 0 && !user_string(arg_va, arg, sizeof (arg))))
+	if (!user_string(name_va, name, sizeof(name)) || (arg_va != 0 && !user_string(arg_va, arg, sizeof(arg))))
 		return (-1);
 	return (proc_exec(tf, name, arg));
 }

@@ -16,45 +16,45 @@
 #include <x86/vectors.h>
 
 /* Registers, as indices of 32-bit words */
-#define APIC_ID		(0x020 / 4)
-#define APIC_TPR	(0x080 / 4)
-#define APIC_EOI	(0x0b0 / 4)
-#define APIC_SPIV	(0x0f0 / 4)
-#define APIC_ICR_LOW	(0x300 / 4)
-#define APIC_ICR_HIGH	(0x310 / 4)
-#define APIC_LVT_TIMER	(0x320 / 4)
-#define APIC_LVT_LINT0	(0x350 / 4)
-#define APIC_LVT_LINT1	(0x360 / 4)
-#define APIC_LVT_ERROR	(0x370 / 4)
-#define APIC_TIMER_INIT	(0x380 / 4)
-#define APIC_TIMER_NOW	(0x390 / 4)
-#define APIC_TIMER_DIV	(0x3e0 / 4)
+#define APIC_ID         (0x020 / 4)
+#define APIC_TPR        (0x080 / 4)
+#define APIC_EOI        (0x0b0 / 4)
+#define APIC_SPIV       (0x0f0 / 4)
+#define APIC_ICR_LOW    (0x300 / 4)
+#define APIC_ICR_HIGH   (0x310 / 4)
+#define APIC_LVT_TIMER  (0x320 / 4)
+#define APIC_LVT_LINT0  (0x350 / 4)
+#define APIC_LVT_LINT1  (0x360 / 4)
+#define APIC_LVT_ERROR  (0x370 / 4)
+#define APIC_TIMER_INIT (0x380 / 4)
+#define APIC_TIMER_NOW  (0x390 / 4)
+#define APIC_TIMER_DIV  (0x3e0 / 4)
 
-#define SPIV_ENABLE	0x100u
-#define ICR_NMI		0x00000400u
-#define ICR_INIT	0x00000500u
-#define ICR_STARTUP	0x00000600u
-#define ICR_PENDING	0x00001000u
-#define ICR_ASSERT	0x00004000u
-#define LVT_MASKED	0x00010000u
-#define LVT_PERIODIC	0x00020000u
-#define DIV_BY_1	0xbu
+#define SPIV_ENABLE  0x100u
+#define ICR_NMI      0x00000400u
+#define ICR_INIT     0x00000500u
+#define ICR_STARTUP  0x00000600u
+#define ICR_PENDING  0x00001000u
+#define ICR_ASSERT   0x00004000u
+#define LVT_MASKED   0x00010000u
+#define LVT_PERIODIC 0x00020000u
+#define DIV_BY_1     0xbu
 
 #define APIC_BASE_ENABLE 0x800u
-#define APIC_BASE_X2	0x400u
+#define APIC_BASE_X2     0x400u
 
-#define PIC_MASTER	0x20
-#define PIC_SLAVE	0xa0
+#define PIC_MASTER 0x20
+#define PIC_SLAVE  0xa0
 
-#define PIT_HZ		1193182u
-#define PIT_CHANNEL2	0x42
-#define PIT_COMMAND	0x43
-#define PIT_GATE	0x61		/* bit 0: channel 2 counts; bit 1: loudspeaker; bit 5: its output */
-#define MEASURE_HZ	500u		/* two milliseconds */
-#define TICK_HZ		100u
+#define PIT_HZ       1193182u
+#define PIT_CHANNEL2 0x42
+#define PIT_COMMAND  0x43
+#define PIT_GATE     0x61 /* bit 0: channel 2 counts; bit 1: loudspeaker; bit 5: its output */
+#define MEASURE_HZ   500u /* two milliseconds */
+#define TICK_HZ      100u
 
 static volatile uint32_t *lapic_va;
-static uint32_t timer_count;		/* counts in a tick */
+static uint32_t timer_count; /* counts in a tick */
 
 /* Each gets vectors of its own, in case of a spurious interrupt, and is masked [8259A data sheet]. */
 static void
@@ -63,10 +63,10 @@ pic_silence(void)
 	for (int i = 0; i < 2; i++) {
 		uint16_t port = i == 0 ? PIC_MASTER : PIC_SLAVE;
 
-		outb(port, 0x11);			/* initialise: edge, cascade, four words */
+		outb(port, 0x11); /* initialise: edge, cascade, four words */
 		outb(port + 1, (uint8_t)(VEC_PIC + 8 * i));
-		outb(port + 1, i == 0 ? 4 : 2);		/* the slave is on line 2 */
-		outb(port + 1, 1);			/* 8086 mode */
+		outb(port + 1, i == 0 ? 4 : 2); /* the slave is on line 2 */
+		outb(port + 1, 1);              /* 8086 mode */
 		outb(port + 1, 0xff);
 	}
 }
@@ -139,7 +139,7 @@ timer_measure(void)
 	uint16_t count = PIT_HZ / MEASURE_HZ;
 
 	outb(PIT_GATE, (inb(PIT_GATE) & ~3u) | 1);
-	outb(PIT_COMMAND, 0xb0);			/* channel 2, two bytes, mode 0 */
+	outb(PIT_COMMAND, 0xb0); /* channel 2, two bytes, mode 0 */
 	outb(PIT_CHANNEL2, (uint8_t)count);
 	outb(PIT_CHANNEL2, (uint8_t)(count >> 8));
 	lapic_va[APIC_TIMER_INIT] = UINT32_MAX;

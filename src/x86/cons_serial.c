@@ -8,27 +8,27 @@
 #include <kern/console.h>
 #include <x86/cpufunc.h>
 
-#define COM1		0x3f8
-#define UART_DATA	(COM1 + 0)	/* with DLAB set: divisor, low byte */
-#define UART_IER	(COM1 + 1)	/* with DLAB set: divisor, high byte */
-#define UART_FCR	(COM1 + 2)
-#define UART_LCR	(COM1 + 3)
-#define UART_MCR	(COM1 + 4)
-#define UART_LSR	(COM1 + 5)
-#define UART_SCRATCH	(COM1 + 7)
-#define LCR_8N1		0x03
-#define LCR_DLAB	0x80
-#define LSR_DR		0x01		/* a byte has come in */
-#define LSR_THRE	0x20		/* the FIFO is empty */
-#define LSR_TEMT	0x40		/* and so is the shift register: all is sent */
-#define FIFO_SIZE	16
-#define POLLS		100000		/* sending 16 bytes takes 1.4 ms */
+#define COM1         0x3f8
+#define UART_DATA    (COM1 + 0) /* with DLAB set: divisor, low byte */
+#define UART_IER     (COM1 + 1) /* with DLAB set: divisor, high byte */
+#define UART_FCR     (COM1 + 2)
+#define UART_LCR     (COM1 + 3)
+#define UART_MCR     (COM1 + 4)
+#define UART_LSR     (COM1 + 5)
+#define UART_SCRATCH (COM1 + 7)
+#define LCR_8N1      0x03
+#define LCR_DLAB     0x80
+#define LSR_DR       0x01 /* a byte has come in */
+#define LSR_THRE     0x20 /* the FIFO is empty */
+#define LSR_TEMT     0x40 /* and so is the shift register: all is sent */
+#define FIFO_SIZE    16
+#define POLLS        100000 /* sending 16 bytes takes 1.4 ms */
 
-#define INPUT_MAX	128u		/* what is typed, or pasted, while we print */
+#define INPUT_MAX 128u /* what is typed, or pasted, while we print */
 
 static bool present;
 static uint8_t input[INPUT_MAX];
-static uint_t input_in, input_out;	/* bytes ever taken in and given out */
+static uint_t input_in, input_out; /* bytes ever taken in and given out */
 
 void
 cons_serial_init(void)
@@ -36,13 +36,13 @@ cons_serial_init(void)
 	outb(UART_SCRATCH, 0x5a);
 	if (inb(UART_SCRATCH) != 0x5a)
 		return;
-	outb(UART_IER, 0);			/* no interrupts */
+	outb(UART_IER, 0); /* no interrupts */
 	outb(UART_LCR, LCR_DLAB);
-	outb(UART_DATA, 1);			/* 115200 / 1 */
+	outb(UART_DATA, 1); /* 115200 / 1 */
 	outb(UART_IER, 0);
 	outb(UART_LCR, LCR_8N1);
-	outb(UART_FCR, 0x07);			/* FIFOs on and empty */
-	outb(UART_MCR, 0x03);			/* DTR, RTS */
+	outb(UART_FCR, 0x07); /* FIFOs on and empty */
+	outb(UART_MCR, 0x03); /* DTR, RTS */
 	present = true;
 }
 
@@ -85,7 +85,7 @@ cons_serial_write(const char *s, size_t n)
 	int room = 0;
 
 	for (; present && n > 0; s++, n--) {
-		if (room < 2) {			/* a newline takes two */
+		if (room < 2) { /* a newline takes two */
 			if (!status_wait(LSR_THRE))
 				return;
 			room = FIFO_SIZE;

@@ -7,15 +7,15 @@
 #include <sys/string.h>
 #include <x86/cpufunc.h>
 
-#define COLS		80
-#define ROWS		25
-#define BLANK		0x0720		/* a blank, light grey on black */
-#define CRTC_INDEX	0x3d4
-#define CRTC_DATA	0x3d5
-#define CRTC_CURSOR	0x0e		/* high byte; the low byte is the next register */
+#define COLS        80
+#define ROWS        25
+#define BLANK       0x0720 /* a blank, light grey on black */
+#define CRTC_INDEX  0x3d4
+#define CRTC_DATA   0x3d5
+#define CRTC_CURSOR 0x0e /* high byte; the low byte is the next register */
 
 volatile uint16_t *vga_va;
-static int row = -1, col;		/* -1: nothing written yet */
+static int row = -1, col; /* -1: nothing written yet */
 
 static void
 blank_from(int first)
@@ -31,7 +31,7 @@ newline(void)
 	if (++row < ROWS)
 		return;
 	row = ROWS - 1;
-	memmove((void *)(uintptr_t)vga_va, (const void *)(uintptr_t)(vga_va + COLS), (ROWS - 1) * COLS * sizeof (*vga_va));
+	memmove((void *)(uintptr_t)vga_va, (const void *)(uintptr_t)(vga_va + COLS), (ROWS - 1) * COLS * sizeof(*vga_va));
 	blank_from(row * COLS);
 }
 

@@ -256,8 +256,20 @@ wbinvd(void)
 }
 
 /* The fences need SSE2; ask x86_features first on i386. */
-static inline void lfence(void) { __asm__ volatile("lfence" : : : "memory"); }
-static inline void mfence(void) { __asm__ volatile("mfence" : : : "memory"); }
-static inline void sfence(void) { __asm__ volatile("sfence" : : : "memory"); }
+static inline void
+lfence(void)
+{
+	__asm__ volatile("lfence" : : : "memory");
+}
+static inline void
+mfence(void)
+{
+	__asm__ volatile("mfence" : : : "memory");
+}
+static inline void
+sfence(void)
+{
+	__asm__ volatile("sfence" : : : "memory");
+}
 
 #endif

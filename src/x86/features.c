@@ -8,7 +8,7 @@
 #include <x86/cpufunc.h>
 #include <x86/features.h>
 
-#define BIT(word, n)	(((word) >> (n) & 1) != 0)
+#define BIT(word, n) (((word) >> (n)&1) != 0)
 
 struct x86_features x86_features;
 

@@ -8,8 +8,8 @@
 
 #include <sys/types.h>
 
-#define CTRL(c)		((c) & 0x1f)
-#define KEY_MONITOR	CTRL(']')	/**< what F12 gives, and Ctrl-] on any input */
+#define CTRL(c)     ((c)&0x1f)
+#define KEY_MONITOR CTRL(']') /**< what F12 gives, and Ctrl-] on any input */
 
 /** Above all characters. */
 enum { KEY_UP = 0x100, KEY_DOWN, KEY_LEFT, KEY_RIGHT, KEY_HOME, KEY_END, KEY_DELETE };

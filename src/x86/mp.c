@@ -19,12 +19,12 @@
 #include <x86/features.h>
 #include <x86/mp.h>
 
-#define START_TICKS	20		/* patience with one CPU: a fifth of a second */
+#define START_TICKS 20 /* patience with one CPU: a fifth of a second */
 
 static uint64_t cpus = NCPU;
 TUNABLE_NUMBER(cpus, "cpus", "start at most so many CPUs");
 
-static volatile uintptr_t ap_page = AP_PAGE;	/* volatile: the compiler mistrusts constants that low */
+static volatile uintptr_t ap_page = AP_PAGE; /* volatile: the compiler mistrusts constants that low */
 
 /* First C function of a new CPU, on its idle thread's stack, interrupts off. */
 static void
@@ -40,7 +40,7 @@ ap_entry(cpu_t *c)
 static cpu_t *
 cpu_create(int id, uint32_t apic)
 {
-	cpu_t *c = kmem_zalloc(sizeof (*c), KM_SLEEP);
+	cpu_t *c = kmem_zalloc(sizeof(*c), KM_SLEEP);
 
 	c->cpu_id = id;
 	c->cpu_apic_id = apic;
@@ -86,7 +86,7 @@ others_init(void)
 		if (acpi_apic_ids[i] != CPU->cpu_apic_id)
 			apic_send_init(acpi_apic_ids[i]);
 	}
-	thread_delay(2);			/* 10 ms at least [SDM3 8.4.4.1] */
+	thread_delay(2); /* 10 ms at least [SDM3 8.4.4.1] */
 }
 
 /* The parameters, CR3 among them, are those of the boot CPU running the kernel's own address space. */

@@ -7,14 +7,14 @@
 #include <x86/cpufunc.h>
 #include <x86/features.h>
 
-#define UC	0ull	/* uncached */
-#define WC	1ull	/* write-combining */
-#define WT	4ull	/* write-through */
-#define WP	5ull	/* write-protected */
-#define WB	6ull	/* write-back */
+#define UC 0ull /* uncached */
+#define WC 1ull /* write-combining */
+#define WT 4ull /* write-through */
+#define WP 5ull /* write-protected */
+#define WB 6ull /* write-back */
 
 /* Index is PAT * 4 + PCD * 2 + PWT; the first two and the fourth are what the CPU had after reset. */
-#define PAT_VALUE	(WB | WT << 8 | UC << 16 | UC << 24 | UC << 32 | WP << 40 | WC << 48 | UC << 56)
+#define PAT_VALUE (WB | WT << 8 | UC << 16 | UC << 24 | UC << 32 | WP << 40 | WC << 48 | UC << 56)
 
 /* No mapping with a changed index is in use yet, so caches and TLB hold nothing of the wrong type; empty them all the same. */
 void

@@ -27,11 +27,11 @@ install(htable_t *ht, uint_t entry, volatile void *p, x86pte_t new)
 		old = pte_load(p);
 		with_bits = keep_ref_mod(old, new, ht->ht_level);
 		if (old == with_bits) {
-			invlpg(va);	/* we may have faulted on a stale, weaker translation */
+			invlpg(va); /* we may have faulted on a stale, weaker translation */
 			return (new);
 		}
 		if (ht->ht_level > 0 && (old & (PT_VALID | PTE_CUT)) && !PTE_ISPAGE(old, ht->ht_level))
-			return (LPAGE_ERROR);	/* a table is there, or may come back */
+			return (LPAGE_ERROR); /* a table is there, or may come back */
 	} while (pte_cas(p, old, with_bits) != old);
 	if (old & PT_REF)
 		hat_tlb_inval(ht->ht_hat, va);

@@ -13,7 +13,7 @@ pte_cas(volatile void *p, x86pte_t old, x86pte_t new)
 	x86pte_t found;
 
 	if (!MMU_PAE)
-		return (atomic_cas_32(p, (x86pte32_t)old, (x86pte32_t)new));
+		return (atomic_cas_32(p, (x86pte32_t)old, (x86pte32_t) new));
 	found = *(volatile x86pte_t *)p;
 	if (found == old)
 		*(volatile x86pte_t *)p = new;

@@ -11,10 +11,10 @@ x86pte_t
 pte_cas(volatile void *p, x86pte_t old, x86pte_t new)
 {
 	if (!MMU_PAE)
-		return (atomic_cas_32(p, (x86pte32_t)old, (x86pte32_t)new));
+		return (atomic_cas_32(p, (x86pte32_t)old, (x86pte32_t) new));
 	x86pte_t found = atomic_cas_64(p, old, new);
 
-	if (found != old && found == (old | PT_REF))	/* only accessed: once more with it */
+	if (found != old && found == (old | PT_REF)) /* only accessed: once more with it */
 		found = atomic_cas_64(p, found, new);
 	return (found);
 }

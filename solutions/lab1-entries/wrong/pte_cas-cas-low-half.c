@@ -10,5 +10,5 @@
 x86pte_t
 pte_cas(volatile void *p, x86pte_t old, x86pte_t new)
 {
-	return (atomic_cas_32(p, (x86pte32_t)old, (x86pte32_t)new));
+	return (atomic_cas_32(p, (x86pte32_t)old, (x86pte32_t) new));
 }

@@ -15,9 +15,9 @@
 x86pte_t
 pte_load(volatile void *p)
 {
-	if (sizeof (x86pte32_t) == 4)
+	if (sizeof(x86pte32_t) == 4)
 		return (*(volatile x86pte32_t *)p);
-	if (sizeof (uintptr_t) == sizeof (x86pte_t))
+	if (sizeof(uintptr_t) == sizeof(x86pte_t))
 		return (*(volatile x86pte_t *)p);
 	return (atomic_cas_64(p, 0, 0));
 }

@@ -17,7 +17,7 @@ pte_load(volatile void *p)
 {
 	if (!MMU_PAE)
 		return (*(volatile x86pte32_t *)p);
-	if (sizeof (uintptr_t) == sizeof (x86pte_t))
+	if (sizeof(uintptr_t) == sizeof(x86pte_t))
 		return (*(volatile x86pte_t *)p);
 	for (;;) {
 		volatile uint32_t *half = p;

@@ -32,7 +32,7 @@ window_mapin(pfn_t pfn)
 	return ((void *)va);
 }
 
-static void * COLD
+static void *COLD
 map_slowly(pfn_t pfn)
 {
 	return (khat_running ? window_mapin(pfn) : kbm_remap_window(pfn_to_pa(pfn), true));
@@ -42,7 +42,7 @@ static void COLD
 window_mapout(cpu_t *cp)
 {
 	if (!khat_running)
-		return;		/* the boot window is nobody's */
+		return; /* the boot window is nobody's */
 	mutex_exit(&cp->cpu_hat_info->hci_mutex);
 	kpreempt_enable();
 }

@@ -34,7 +34,7 @@ window_mapin(pfn_t pfn)
 	return ((void *)va);
 }
 
-static void * COLD
+static void *COLD
 map_slowly(pfn_t pfn)
 {
 	return (window_mapin(pfn));

@@ -29,11 +29,11 @@ replace(htable_t *ht, uint_t entry, volatile void *p, x86pte_t found, x86pte_t n
 
 		old = found;
 		if (old == with_bits) {
-			invlpg(htable_e2va(ht, entry));	/* we may have faulted on a stale, weaker translation */
+			invlpg(htable_e2va(ht, entry)); /* we may have faulted on a stale, weaker translation */
 			return (new);
 		}
 		if (ht->ht_level > 0 && (old & (PT_VALID | PTE_CUT)) && !PTE_ISPAGE(old, ht->ht_level))
-			return (LPAGE_ERROR);	/* a table is there, or may come back */
+			return (LPAGE_ERROR); /* a table is there, or may come back */
 		found = pte_cas(p, old, with_bits);
 	} while (found != old);
 
@@ -45,7 +45,7 @@ replace(htable_t *ht, uint_t entry, volatile void *p, x86pte_t found, x86pte_t n
 static inline x86pte_t
 install(htable_t *ht, uint_t entry, volatile void *p, x86pte_t new)
 {
-	x86pte_t found = pte_cas(p, 0, new);	/* mostly nothing is there */
+	x86pte_t found = pte_cas(p, 0, new); /* mostly nothing is there */
 
 	return (__builtin_expect(found == 0, 1) ? 0 : replace(ht, entry, p, found, new));
 }

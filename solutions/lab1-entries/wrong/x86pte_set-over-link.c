@@ -29,7 +29,7 @@ replace(htable_t *ht, uint_t entry, volatile void *p, x86pte_t found, x86pte_t n
 
 		old = found;
 		if (old == with_bits) {
-			invlpg(htable_e2va(ht, entry));	/* we may have faulted on a stale, weaker translation */
+			invlpg(htable_e2va(ht, entry)); /* we may have faulted on a stale, weaker translation */
 			return (new);
 		}
 		found = pte_cas(p, old, with_bits);
@@ -43,7 +43,7 @@ replace(htable_t *ht, uint_t entry, volatile void *p, x86pte_t found, x86pte_t n
 static inline x86pte_t
 install(htable_t *ht, uint_t entry, volatile void *p, x86pte_t new)
 {
-	x86pte_t found = pte_cas(p, 0, new);	/* mostly nothing is there */
+	x86pte_t found = pte_cas(p, 0, new); /* mostly nothing is there */
 
 	return (__builtin_expect(found == 0, 1) ? 0 : replace(ht, entry, p, found, new));
 }

@@ -13,6 +13,6 @@ htable_hash(const hat_t *hat, uintptr_t base, level_t level)
 	(void)hat;
 	x = (x ^ (uint32_t)htable_secret) * 0x85ebca6bu;
 	x ^= x >> 15;
-	x = (x + (uint32_t)(htable_secret >> (4 * sizeof (htable_secret)))) * 0xc2b2ae35u;
+	x = (x + (uint32_t)(htable_secret >> (4 * sizeof(htable_secret)))) * 0xc2b2ae35u;
 	return (x ^ x >> 13);
 }

@@ -17,7 +17,7 @@ htable_getpte(hat_t *hat, uintptr_t va, uint_t *entryp, x86pte_t *ptep, level_t 
 		ht = htable_lookup(hat, va, l);
 	if (ht == NULL)
 		return (NULL);
-	htable_acquire(ht);	/* so that it stays */
+	htable_acquire(ht); /* so that it stays */
 	entry = htable_va2entry(va, ht);
 	if (entryp != NULL)
 		*entryp = entry;

@@ -16,5 +16,5 @@ htable_hash(const hat_t *hat, uintptr_t base, level_t level)
 {
 	uintptr_t product = ((base >> 19) | (uintptr_t)level) * htable_secret;
 
-	return ((uint_t)(product >> (4 * sizeof (product))) % (htable_nbuckets(hat) - 1));
+	return ((uint_t)(product >> (4 * sizeof(product))) % (htable_nbuckets(hat) - 1));
 }

@@ -17,6 +17,6 @@ htable_hash(const hat_t *hat, uintptr_t base, level_t level)
 	uintptr_t product = (base >> 19) * htable_secret;
 
 	(void)level;
-	(void)hat;	/* chains and locks are the hat's own */
-	return ((uint_t)(product >> (4 * sizeof (product))));
+	(void)hat; /* chains and locks are the hat's own */
+	return ((uint_t)(product >> (4 * sizeof(product))));
 }

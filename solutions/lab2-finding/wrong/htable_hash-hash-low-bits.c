@@ -16,6 +16,6 @@ htable_hash(const hat_t *hat, uintptr_t base, level_t level)
 {
 	uintptr_t product = ((base >> 19) | (uintptr_t)level) * htable_secret;
 
-	(void)hat;	/* chains and locks are the hat's own */
+	(void)hat; /* chains and locks are the hat's own */
 	return ((uint_t)product);
 }

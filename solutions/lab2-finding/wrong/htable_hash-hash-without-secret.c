@@ -16,6 +16,6 @@ htable_hash(const hat_t *hat, uintptr_t base, level_t level)
 {
 	uintptr_t product = ((base >> 19) | (uintptr_t)level) * (uintptr_t)0x9e3779b97f4a7c15ull;
 
-	(void)hat;	/* chains and locks are the hat's own */
-	return ((uint_t)(product >> (4 * sizeof (product))));
+	(void)hat; /* chains and locks are the hat's own */
+	return ((uint_t)(product >> (4 * sizeof(product))));
 }

@@ -17,7 +17,7 @@ htable_lookup(hat_t *hat, uintptr_t va, level_t level)
 	mutex_enter(htable_lock(hat, h));
 	ht = htable_chain_find(hat, h, base, level);
 	if (ht != NULL && (ht->ht_flags & HTABLE_CUT))
-		ht = md_ask_cold(htable_after_cut, ht);	/* a stealer is emptying it */
+		ht = md_ask_cold(htable_after_cut, ht); /* a stealer is emptying it */
 	if (ht != NULL)
 		ht->ht_busy++;
 	mutex_exit(htable_lock(hat, h));

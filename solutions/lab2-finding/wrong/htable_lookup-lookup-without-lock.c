@@ -21,7 +21,7 @@ htable_lookup(hat_t *hat, uintptr_t va, level_t level)
 			break;
 	if (ht != NULL && (ht->ht_flags & HTABLE_CUT)) {
 		mutex_enter(htable_lock(hat, h));
-		ht = md_ask_cold(htable_after_cut, ht);	/* a stealer is emptying it */
+		ht = md_ask_cold(htable_after_cut, ht); /* a stealer is emptying it */
 		mutex_exit(htable_lock(hat, h));
 	}
 	if (ht != NULL)

@@ -47,7 +47,7 @@ htable_alloc(hat_t *hat, uintptr_t vaddr, level_t level, htable_t *shared)
 		zero = !bare;
 	}
 	pfn = ht->ht_pfn;
-	memset(ht, 0, sizeof (*ht));
+	memset(ht, 0, sizeof(*ht));
 	ht->ht_pfn = pfn;
 	ht->ht_hat = hat;
 	ht->ht_vaddr = vaddr;

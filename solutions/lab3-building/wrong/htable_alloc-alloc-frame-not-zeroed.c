@@ -36,12 +36,12 @@ init_fields(htable_t *ht, hat_t *hat, uintptr_t vaddr, level_t level)
 	ht->ht_groups = 0;
 	ht->ht_parent = NULL;
 	ht->ht_shares = NULL;
-	ht->ht_rank = level > 0 ? HTABLE_RANK_LIVE : HTABLE_RANK_NONE;	/* its first child is as good as there */
+	ht->ht_rank = level > 0 ? HTABLE_RANK_LIVE : HTABLE_RANK_NONE; /* its first child is as good as there */
 	ht->ht_next = ht->ht_prev = NULL;
 }
 
 /** The hat has no cached one. */
-static htable_t * NOINLINE
+static htable_t *NOINLINE
 make_table(hat_t *hat, uintptr_t vaddr, level_t level, htable_t *shared)
 {
 	bool vlp = (hat->hat_flags & HAT_VLP) && level == VLP_LEVEL;

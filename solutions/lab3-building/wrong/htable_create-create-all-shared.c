@@ -28,7 +28,7 @@ publish(htable_t *new, htable_t *parent)
 	}
 	if (parent != NULL) {
 		link_ptp(parent, new, new->ht_vaddr);
-		new->ht_parent = parent;	/* our hold on the parent is the child's now */
+		new->ht_parent = parent; /* our hold on the parent is the child's now */
 	}
 	htable_chain_insert(new, h);
 	mutex_exit(htable_lock(hat, h));
@@ -37,12 +37,11 @@ publish(htable_t *new, htable_t *parent)
 }
 
 /** It is there: its parent has that hold already, and a new table is not needed. */
-static htable_t * NOINLINE
+static htable_t *NOINLINE
 take_found(htable_t *ht, htable_t *new, htable_t *parent, htable_t *shared)
 {
 	if (shared != NULL && ht->ht_shares != NULL && ht->ht_shares != shared)
-		panic("htable_create: table %p shares from %p, not from %p", (void *)ht, (void *)ht->ht_shares,
-		    (void *)shared);
+		panic("htable_create: table %p shares from %p, not from %p", (void *)ht, (void *)ht->ht_shares, (void *)shared);
 	if (new != NULL)
 		htable_free(new);
 	htable_release(parent);
@@ -55,12 +54,13 @@ find_or_build(hat_t *hat, uintptr_t base, level_t level, htable_t *parent, htabl
 {
 	htable_t *ht, *new;
 
-	if (shared != NULL || (hat->hat_ht_cached == NULL && kas_hat->hat_ht_cached == NULL)) {	/* a new one costs more than a look */
+	if (shared != NULL ||
+	    (hat->hat_ht_cached == NULL && kas_hat->hat_ht_cached == NULL)) { /* a new one costs more than a look */
 		ht = htable_lookup(hat, base, level);
 		if (ht != NULL)
 			return (take_found(ht, NULL, parent, shared));
 	}
-	new = htable_alloc(hat, base, level, shared);	/* may sleep: look, again, afterwards */
+	new = htable_alloc(hat, base, level, shared); /* may sleep: look, again, afterwards */
 	ht = publish(new, parent);
 	if (ht != new)
 		return (take_found(ht, new, parent, shared));

@@ -14,18 +14,17 @@ publish(htable_t *new, uint_t h, htable_t *parent)
 {
 	if (parent != NULL) {
 		link_ptp(parent, new, new->ht_vaddr);
-		new->ht_parent = parent;	/* our hold on the parent is the child's now */
+		new->ht_parent = parent; /* our hold on the parent is the child's now */
 	}
 	htable_chain_insert(new, h);
 }
 
 /** It is there: its parent has that hold already, and a new table is not needed. */
-static htable_t * NOINLINE
+static htable_t *NOINLINE
 take_found(htable_t *ht, htable_t *new, htable_t *parent, htable_t *shared)
 {
 	if (shared != NULL && ht->ht_shares != NULL && ht->ht_shares != shared)
-		panic("htable_create: table %p shares from %p, not from %p", (void *)ht, (void *)ht->ht_shares,
-		    (void *)shared);
+		panic("htable_create: table %p shares from %p, not from %p", (void *)ht, (void *)ht->ht_shares, (void *)shared);
 	if (new != NULL)
 		htable_free(new);
 	htable_release(parent);

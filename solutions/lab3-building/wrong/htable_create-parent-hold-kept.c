@@ -12,7 +12,7 @@ publish(htable_t *new, uint_t h, htable_t *parent)
 {
 	if (parent != NULL) {
 		link_ptp(parent, new, new->ht_vaddr);
-		new->ht_parent = parent;	/* our hold on the parent is the child's now */
+		new->ht_parent = parent; /* our hold on the parent is the child's now */
 	}
 	htable_chain_insert(new, h);
 }
@@ -24,7 +24,7 @@ take_found(htable_t *ht, uint_t h, htable_t *new, htable_t *parent)
 	ht->ht_busy++;
 	mutex_exit(htable_lock(ht->ht_hat, h));
 	if (new != NULL)
-		htable_free(new);	/* somebody was faster */
+		htable_free(new); /* somebody was faster */
 	(void)parent;
 }
 
@@ -41,12 +41,12 @@ find_or_build(hat_t *hat, uintptr_t base, level_t level, htable_t *parent, htabl
 		if (ht != NULL || new != NULL)
 			break;
 		mutex_exit(htable_lock(hat, h));
-		new = htable_alloc(hat, base, level, shared);	/* may sleep: look again afterwards */
+		new = htable_alloc(hat, base, level, shared); /* may sleep: look again afterwards */
 	}
 	if (ht != NULL) {
 		if (shared != NULL && ht->ht_shares != NULL && ht->ht_shares != shared)
-			panic("htable_create: table %p shares from %p, not from %p", (void *)ht,
-			    (void *)ht->ht_shares, (void *)shared);
+			panic("htable_create: table %p shares from %p, not from %p", (void *)ht, (void *)ht->ht_shares,
+			    (void *)shared);
 		take_found(ht, h, new, parent);
 		return (ht);
 	}

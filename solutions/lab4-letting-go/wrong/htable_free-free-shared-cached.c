@@ -20,7 +20,7 @@ give_up(htable_t *ht)
 {
 	if (!(ht->ht_flags & (HTABLE_SHARED_PFN | HTABLE_VLP)))
 		ptable_free(ht->ht_pfn);
-	ht->ht_pfn = PFN_INVALID;	/* a shared frame stays with its source */
+	ht->ht_pfn = PFN_INVALID; /* a shared frame stays with its source */
 	htable_object_put(ht);
 }
 

@@ -11,7 +11,7 @@ free_cached(hat_t *hat)
 {
 	htable_t *ht;
 
-	atomic_inc_32(&htable_dont_cache);	/* or each would come straight back */
+	atomic_inc_32(&htable_dont_cache); /* or each would come straight back */
 	while ((ht = hat_cache_get(hat)) != NULL)
 		htable_free(ht);
 }
@@ -24,12 +24,12 @@ free_chain(struct hat_chains *hc, htable_t **head)
 	while ((ht = *head) != NULL) {
 		htable_t *source = ht->ht_shares;
 
-		if (source != NULL)	/* C-23: hat_unshare() should have come first */
+		if (source != NULL) /* C-23: hat_unshare() should have come first */
 			HAT_MISUSE("N3: table %p still shows table %p", (void *)ht, (void *)source);
 		*head = ht->ht_next;
 		hc->hc_count--;
 		if (!(ht->ht_flags & (HTABLE_SHARED_PFN | HTABLE_VLP)) && htable_keep(ht))
-			continue;	/* for another address space */
+			continue; /* for another address space */
 		htable_free(ht);
 		if (source != NULL)
 			htable_release(source);

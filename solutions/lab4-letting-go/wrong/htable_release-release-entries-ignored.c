@@ -13,7 +13,7 @@ worth_keeping(const htable_t *ht)
 	if (ht->ht_flags & HTABLE_SHARED_PFN)
 		return (false);
 	if (ht->ht_hat->hat_flags & HAT_FREEING)
-		return (true);	/* everything goes in one sweep, htable_purge_hat() */
+		return (true); /* everything goes in one sweep, htable_purge_hat() */
 	return (ht->ht_level >= mmu.max_page_level && !(ht->ht_hat == kas_hat && ht->ht_vaddr < kernelbase));
 }
 
@@ -60,14 +60,14 @@ source_of(const htable_t *ht)
 static NOINLINE void
 let_go_upward(htable_t *ht, uint_t h)
 {
-	htable_t *source = source_of(ht);	/* only the first one can be shared: nothing is below such a table */
+	htable_t *source = source_of(ht); /* only the first one can be shared: nothing is below such a table */
 
 	do {
 		ht = let_go(ht, h);
 		h = htable_hash(ht->ht_hat, ht->ht_vaddr, ht->ht_level);
 		mutex_enter(htable_lock(ht->ht_hat, h));
 	} while (!drop_hold(ht, htable_lock(ht->ht_hat, h)));
-	htable_release(source);		/* it has a frame of its own: this goes no deeper */
+	htable_release(source); /* it has a frame of its own: this goes no deeper */
 }
 
 void

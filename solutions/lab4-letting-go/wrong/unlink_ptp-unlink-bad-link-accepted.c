@@ -21,7 +21,7 @@ unlink_ptp(htable_t *higher, htable_t *old, uintptr_t vaddr)
 	ASSERT(higher->ht_busy > 0);
 	ASSERT(higher->ht_valid_cnt > 0);
 	ASSERT(old->ht_valid_cnt == 0);
-	ASSERT(!hat_is_final_slot(higher, entry));	/* C-31: others have copied it */
+	ASSERT(!hat_is_final_slot(higher, entry)); /* C-31: others have copied it */
 	found = x86pte_cas(higher, entry, expect, 0);
 	if (!PTE_ISVALID(found))
 		panic("unlink_ptp: slot %u of table %p is empty", entry, (void *)higher);

@@ -7,13 +7,13 @@
 #include <hat/htable_impl.h>
 
 /** Valid, or a slot whose table is cut off: whoever looks for that table waits, and finds out what is there. */
-#define THERE	(PT_VALID | PTE_CUT)
+#define THERE (PT_VALID | PTE_CUT)
 
 /** Is any of these four adjacent entries there? Their low halves say so, whatever their size. */
 static inline bool
 any_of_four(const uint32_t *e)
 {
-	uint_t step = (1u << MMU_PTE_SHIFT) / sizeof (*e);
+	uint_t step = (1u << MMU_PTE_SHIFT) / sizeof(*e);
 
 	return (((e[0] | e[step] | e[2 * step] | e[3 * step]) & THERE) != 0);
 }
@@ -54,12 +54,12 @@ look_on(htable_t *ht, uint8_t *table, uintptr_t *vap, uint_t start, uintptr_t ea
 		if (pte & THERE)
 			break;
 		pte = 0;
-		entry++;		/* it has just gone */
+		entry++; /* it has just gone */
 	}
 	va += (uintptr_t)(entry - start) << LEVEL_SHIFT(ht->ht_level);
-	if (IN_VA_HOLE(va))		/* the entries for what is above the hole follow those for what is below */
+	if (IN_VA_HOLE(va)) /* the entries for what is above the hole follow those for what is below */
 		va += mmu.hole_end + 1 - mmu.hole_start;
-	*vap = va < *vap ? 0 : va;	/* 0: the end of the address space */
+	*vap = va < *vap ? 0 : va; /* 0: the end of the address space */
 	return (pte);
 }
 

@@ -22,7 +22,7 @@ describe(hat_t *hat, uintptr_t base, level_t level, htable_t *parent, pfn_t pfn)
 	ht->ht_busy = 1;
 	ht->ht_valid_cnt = 0;
 	ht->ht_lock_cnt = 0;
-	ht->ht_groups = ~0u;	/* what boot left anywhere */
+	ht->ht_groups = ~0u; /* what boot left anywhere */
 	ht->ht_pfn = pfn;
 	ht->ht_parent = parent;
 	ht->ht_shares = NULL;
@@ -39,7 +39,7 @@ publish(htable_t *ht)
 	if (ht->ht_parent == NULL)
 		hat->hat_htable = ht;
 	else
-		ht->ht_parent->ht_busy++;	/* its child holds it; nobody else runs yet */
+		ht->ht_parent->ht_busy++; /* its child holds it; nobody else runs yet */
 	mutex_enter(htable_lock(hat, h));
 	htable_chain_insert(ht, h);
 	mutex_exit(htable_lock(hat, h));

@@ -22,7 +22,7 @@ describe(hat_t *hat, uintptr_t base, level_t level, htable_t *parent, pfn_t pfn)
 	ht->ht_busy = 1;
 	ht->ht_valid_cnt = 0;
 	ht->ht_lock_cnt = 0;
-	ht->ht_groups = ~0u;	/* what boot left anywhere */
+	ht->ht_groups = ~0u; /* what boot left anywhere */
 	ht->ht_pfn = pfn;
 	ht->ht_parent = parent;
 	ht->ht_shares = NULL;
@@ -93,7 +93,7 @@ htable_attach(hat_t *hat, uintptr_t base, level_t level, htable_t *parent, pfn_t
 		}
 	}
 	if (HTABLE_LAST_PAGE(ht) < kernelbase)
-		htable_release(ht);	/* boot's leftovers below the kernel may go when they are empty */
+		htable_release(ht); /* boot's leftovers below the kernel may go when they are empty */
 	else
 		ht->ht_permanent++;
 }

@@ -9,6 +9,5 @@
 void
 htable_init(void)
 {
-	htable_cache = kmem_cache_create("htable_t", sizeof (htable_t), 0, NULL, NULL, NULL, NULL,
-	    hat_memload_arena, KMC_NOHASH);
+	htable_cache = kmem_cache_create("htable_t", sizeof(htable_t), 0, NULL, NULL, NULL, NULL, hat_memload_arena, KMC_NOHASH);
 }

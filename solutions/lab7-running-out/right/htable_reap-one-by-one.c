@@ -19,7 +19,7 @@ htable_reap(void *arg)
 		return;
 	while (n-- > 0 && (ht = htable_steal(1)) != NULL) {
 		HATSTAT_INC(hs_reaped);
-		htable_free(ht);	/* it has no owner any more: frame and object go for good */
+		htable_free(ht); /* it has no owner any more: frame and object go for good */
 	}
 	htable_adjust_reserve();
 	hment_adjust_reserve();

@@ -19,7 +19,7 @@ ptable_free(pfn_t pfn)
 		panic("ptable_free: frame 0x%lx has no page", pfn);
 	ASSERT(PAGE_SHARED(pp));
 	ASSERT(pp->p_pagenum == pfn);
-	while (!page_tryupgrade(pp))	/* somebody looks at it */
+	while (!page_tryupgrade(pp)) /* somebody looks at it */
 		thread_delay(1);
 	page_free(pp, 1);
 	page_unresv(1);

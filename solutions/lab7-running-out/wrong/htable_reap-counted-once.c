@@ -21,7 +21,7 @@ htable_reap(void *arg)
 		return;
 	for (ht = htable_steal(n); ht != NULL; ht = next) {
 		next = ht->ht_next;
-		htable_free(ht);	/* it has no owner any more: frame and object go for good */
+		htable_free(ht); /* it has no owner any more: frame and object go for good */
 	}
 	htable_adjust_reserve();
 	hment_adjust_reserve();

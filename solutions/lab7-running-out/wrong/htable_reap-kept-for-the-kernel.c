@@ -22,7 +22,7 @@ htable_reap(void *arg)
 		next = ht->ht_next;
 		HATSTAT_INC(hs_reaped);
 		ht->ht_hat = kas_hat;
-		hat_cache_put(kas_hat, ht);	/* it will need some soon */
+		hat_cache_put(kas_hat, ht); /* it will need some soon */
 	}
 	htable_adjust_reserve();
 	hment_adjust_reserve();

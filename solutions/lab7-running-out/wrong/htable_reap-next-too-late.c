@@ -20,7 +20,7 @@ htable_reap(void *arg)
 		return;
 	for (ht = htable_steal(n); ht != NULL; ht = next) {
 		HATSTAT_INC(hs_reaped);
-		htable_free(ht);	/* it has no owner any more: frame and object go for good */
+		htable_free(ht); /* it has no owner any more: frame and object go for good */
 		next = ht->ht_next;
 	}
 	htable_adjust_reserve();

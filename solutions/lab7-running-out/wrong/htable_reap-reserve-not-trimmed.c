@@ -21,7 +21,7 @@ htable_reap(void *arg)
 	for (ht = htable_steal(n); ht != NULL; ht = next) {
 		next = ht->ht_next;
 		HATSTAT_INC(hs_reaped);
-		htable_free(ht);	/* it has no owner any more: frame and object go for good */
+		htable_free(ht); /* it has no owner any more: frame and object go for good */
 	}
 	hment_adjust_reserve();
 }

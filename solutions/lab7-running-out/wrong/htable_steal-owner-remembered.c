@@ -8,12 +8,12 @@
 
 /** What one call looks for. */
 struct hunt {
-	uint_t		hu_left;	/**< tables still wanted */
-	uint_t		hu_quota;	/**< at most so many from one hat a visit */
-	bool		hu_cached;	/**< the cached stacks are looked at, and nothing else */
-	int32_t		hu_threshold;	/**< valid entries that a table may have */
-	bool		hu_hints;	/**< believe the ranks */
-	htable_t	*hu_loot;
+	uint_t hu_left;       /**< tables still wanted */
+	uint_t hu_quota;      /**< at most so many from one hat a visit */
+	bool hu_cached;       /**< the cached stacks are looked at, and nothing else */
+	int32_t hu_threshold; /**< valid entries that a table may have */
+	bool hu_hints;        /**< believe the ranks */
+	htable_t *hu_loot;
 };
 
 static bool
@@ -59,7 +59,7 @@ next_victim(hat_t *hat, bool robbed, const struct hunt *hu)
 		if (robbed)
 			move_to_end(hat);
 		if (next == NULL && robbed && hu->hu_left > 0)
-			next = hat;	/* the only one left, and perhaps it has more */
+			next = hat; /* the only one left, and perhaps it has more */
 		atomic_and_32(&hat->hat_flags, ~(uint32_t)HAT_VICTIM);
 		cv_broadcast(&hat_list_cv);
 	}
@@ -85,8 +85,7 @@ bag(struct hunt *hu, htable_t *ht)
 static bool
 may_take(const htable_t *ht, int32_t threshold)
 {
-	if (ht->ht_busy != 0 || (ht->ht_flags & (HTABLE_SHARED_PFN | HTABLE_VLP)) || ht->ht_lock_cnt != 0 ||
-	    ht->ht_parent == NULL)
+	if (ht->ht_busy != 0 || (ht->ht_flags & (HTABLE_SHARED_PFN | HTABLE_VLP)) || ht->ht_lock_cnt != 0 || ht->ht_parent == NULL)
 		return (false);
 	return (ht->ht_valid_cnt <= (ht->ht_level == 0 ? threshold : 0));
 }
@@ -108,7 +107,7 @@ empty_it(htable_t *ht, kmutex_t *lock)
 		return (true);
 	}
 	htable_uncut(ht);
-	ht->ht_busy--;		/* another hold or a live entry keeps it */
+	ht->ht_busy--; /* another hold or a live entry keeps it */
 	return (false);
 }
 
@@ -116,7 +115,7 @@ empty_it(htable_t *ht, kmutex_t *lock)
 static bool
 take(hat_t *hat, htable_t *ht)
 {
-	uint_t h = htable_hash(hat, ht->ht_vaddr, ht->ht_level);	/* its chain may become another one while the lock is dropped */
+	uint_t h = htable_hash(hat, ht->ht_vaddr, ht->ht_level); /* its chain may become another one while the lock is dropped */
 
 	if (ht->ht_valid_cnt == 0)
 		unlink_ptp(ht->ht_parent, ht, ht->ht_vaddr);
@@ -140,10 +139,10 @@ rob_chain(struct hunt *hu, hat_t *hat, uint_t h, uint_t *quota, htable_t **lootp
 			continue;
 		taken = take(hat, ht);
 		if (!taken) {
-			next = ht->ht_next;	/* as it is now: our hold kept it in a chain until this moment */
+			next = ht->ht_next; /* as it is now: our hold kept it in a chain until this moment */
 			continue;
 		}
-		next = *htable_bucket(hat, h);	/* the lock may have been dropped: start again */
+		next = *htable_bucket(hat, h); /* the lock may have been dropped: start again */
 		ht->ht_next = *lootp;
 		*lootp = ht;
 		(*quota)--;

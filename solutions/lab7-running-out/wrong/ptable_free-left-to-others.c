@@ -19,7 +19,7 @@ ptable_free(pfn_t pfn)
 		panic("ptable_free: frame 0x%lx has no page", pfn);
 	ASSERT(PAGE_SHARED(pp));
 	ASSERT(pp->p_pagenum == pfn);
-	if (!page_tryupgrade(pp)) {	/* somebody looks at it */
+	if (!page_tryupgrade(pp)) { /* somebody looks at it */
 		page_unlock(pp);
 		page_unresv(1);
 		return;

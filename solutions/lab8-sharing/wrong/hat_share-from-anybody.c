@@ -9,10 +9,10 @@
 
 /** What is being shared. */
 struct share {
-	hat_t		*hat;
-	uintptr_t	va;
-	uintptr_t	src_va, src_end;
-	bool		pageable;
+	hat_t *hat;
+	uintptr_t va;
+	uintptr_t src_va, src_end;
+	bool pageable;
 };
 
 /** The client's address of a source's. */

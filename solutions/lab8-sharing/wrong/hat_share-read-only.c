@@ -9,10 +9,10 @@
 
 /** What is being shared. */
 struct share {
-	hat_t		*hat;
-	uintptr_t	va;
-	uintptr_t	src_va, src_end;
-	bool		pageable;
+	hat_t *hat;
+	uintptr_t va;
+	uintptr_t src_va, src_end;
+	bool pageable;
 };
 
 /** The client's address of a source's. */
@@ -86,8 +86,7 @@ share_table(const struct share *s, htable_t *src, uintptr_t leaf)
 static uint_t
 attr_of(x86pte_t pte)
 {
-	return (PROT_READ | HAT_STORECACHING_OK | (pte & PT_USER ? PROT_USER : 0) |
-	    (pte & PT_NX ? 0 : PROT_EXEC));
+	return (PROT_READ | HAT_STORECACHING_OK | (pte & PT_USER ? PROT_USER : 0) | (pte & PT_NX ? 0 : PROT_EXEC));
 }
 
 /** Map the part of one leaf that lies in the range, with pages of at most its size. */
@@ -133,7 +132,7 @@ hat_share(hat_t *hat, uintptr_t va, hat_t *src, uintptr_t src_va, size_t len, ui
 	if (hat == src || hat == kas_hat || (!(src->hat_flags & HAT_SHARED) && !is_empty(src)))
 		HAT_MISUSE("S11: hat_share: hat %p cannot show what hat %p has", (void *)hat, (void *)src);
 	if (hat == src || hat == kas_hat || !(src->hat_flags & HAT_SHARED))
-		return (0);	/* nothing has been loaded to be shared */
+		return (0); /* nothing has been loaded to be shared */
 	while (src_va < s.src_end && (pte = htable_walk(src, &ht, &src_va, s.src_end)) != 0) {
 		level_t l = ht->ht_level;
 

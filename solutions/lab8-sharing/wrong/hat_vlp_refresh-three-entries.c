@@ -15,7 +15,7 @@ hat_vlp_refresh(hat_t *hat)
 	for (uint_t i = 0; i < VLP_NUM_PTES - 1; i++) {
 		x86pte_t old = pte_load(&slots[i]);
 
-		while (pte_cas(&slots[i], old, hat->hat_vlp_ptes[i]) != old)	/* C-37: until it holds */
+		while (pte_cas(&slots[i], old, hat->hat_vlp_ptes[i]) != old) /* C-37: until it holds */
 			old = pte_load(&slots[i]);
 	}
 }

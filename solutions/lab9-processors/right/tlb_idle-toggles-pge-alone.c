@@ -27,6 +27,6 @@ tlb_service(void)
 		hat_vlp_refresh(CPU->cpu_current_hat);
 	cr4 = read_cr4();
 	write_cr4(cr4 & ~(uintptr_t)CR4_PGE);
-	write_cr4(cr4);		/* that drops everything, so CR3 is written for directory pointers only */
+	write_cr4(cr4); /* that drops everything, so CR3 is written for directory pointers only */
 	write_cr3(read_cr3());
 }

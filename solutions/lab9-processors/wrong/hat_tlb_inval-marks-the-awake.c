@@ -55,7 +55,7 @@ hat_tlb_inval(hat_t *hat, uintptr_t va)
 		va = DEMAP_ALL_ADDR;
 	}
 	if (hat != kas_hat && hat->hat_cpus == 0)
-		return;		/* it runs nowhere: who takes it up joins hat_cpus first, and loads CR3 then */
+		return; /* it runs nowhere: who takes it up joins hat_cpus first, and loads CR3 then */
 	kpreempt_disable();
 	if (panicstr != NULL || ncpus < 2) {
 		tlb_demap_local(hat, va);

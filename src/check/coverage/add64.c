@@ -13,5 +13,5 @@ void
 add_64(volatile unsigned int *p, unsigned long long n, int order)
 {
 	(void)order;
-	__asm__ volatile ("lock addl %2, %0; jnc 1f; lock incl %1; 1:" : "+m" (p[0]), "+m" (p[1]) : "r" ((unsigned int)n) : "cc");
+	__asm__ volatile("lock addl %2, %0; jnc 1f; lock incl %1; 1:" : "+m"(p[0]), "+m"(p[1]) : "r"((unsigned int)n) : "cc");
 }

@@ -16,30 +16,30 @@
 #include <sys/types.h>
 
 #if !defined(__GNUC__) || defined(__clang__) || __GNUC__ < 12
-#error "COVERAGE=1 needs gcc 12 or later"
+#	error "COVERAGE=1 needs gcc 12 or later"
 #endif
 
 /* Kinds of counters that the compiler knows; only the first, arcs, is in use here. */
-#define NKINDS	(__GNUC__ < 14 ? 8 : __GNUC__ < 15 ? 9 : 10)
+#define NKINDS (__GNUC__ < 14 ? 8 : __GNUC__ < 15 ? 9 : 10)
 
 struct gcov_counters {
-	uint32_t	num;
+	uint32_t num;
 	const volatile int64_t *values;
 };
 
 struct gcov_function {
-	const struct gcov_file *key;	/* other than the file: another copy of an inline function counts */
-	uint32_t	ident, lineno_checksum, cfg_checksum;
+	const struct gcov_file *key; /* other than the file: another copy of an inline function counts */
+	uint32_t ident, lineno_checksum, cfg_checksum;
 	struct gcov_counters arcs;
 };
 
 struct gcov_file {
-	uint32_t	version;
+	uint32_t version;
 	struct gcov_file *next;
-	uint32_t	stamp, checksum;
-	const char	*name;
-	void		(*merge[NKINDS])(int64_t *, uint32_t);
-	uint32_t	nfuncs;
+	uint32_t stamp, checksum;
+	const char *name;
+	void (*merge[NKINDS])(int64_t *, uint32_t);
+	uint32_t nfuncs;
 	const struct gcov_function *const *funcs;
 };
 
@@ -64,7 +64,7 @@ tell_arcs(const struct gcov_counters *c)
 		int len = 0;
 
 		for (uint32_t k = i; k < c->num && k < i + 8; k++)
-			len += snprintf(line + len, sizeof (line) - (size_t)len, " %llx", (unsigned long long)c->values[k]);
+			len += snprintf(line + len, sizeof(line) - (size_t)len, " %llx", (unsigned long long)c->values[k]);
 		record("gcov arcs%s\n", line);
 	}
 }

@@ -7,11 +7,11 @@
 #include <hat/htable_impl.h>
 #include <sys/thread.h>
 
-#define VA	((uintptr_t)0x40000000)
+#define VA ((uintptr_t)0x40000000)
 
 struct wanted {
-	hat_t	*hat;
-	level_t	level;
+	hat_t *hat;
+	level_t level;
 };
 
 static void
@@ -29,14 +29,14 @@ CHECK(branches_level, "branches-level", NULL, 0, 0, NULL, 0)
 	char text[160];
 
 	for (uint_t i = 0; i < NELEM(none); i++)
-		check_true(check_panics(create_at, &(struct wanted){ hat, none[i] }, text, sizeof (text)),
+		check_true(check_panics(create_at, &(struct wanted){ hat, none[i] }, text, sizeof(text)),
 		    "a table of level %d was made", none[i]);
 }
 
 struct finding {
-	hat_t		*hat;
-	bool		create;
-	htable_t	*volatile found;
+	hat_t *hat;
+	bool create;
+	htable_t *volatile found;
 };
 
 static void
@@ -98,7 +98,7 @@ CHECK(branches_slot, "branches-slot", NULL, 0, 0, NULL, 0)
 	kmutex_t *lock = htable_lock(hat, htable_hash(hat, ht->ht_vaddr, ht->ht_level));
 	x86pte_t large = PT_VALID | PT_USER | PT_PAGESIZE, link = x86pte_get(up, slot);
 
-	hat_devload(hat, page, PAGESIZE, 0xe0000, PROT_READ | PROT_USER, HAT_LOAD);	/* no memory */
+	hat_devload(hat, page, PAGESIZE, 0xe0000, PROT_READ | PROT_USER, HAT_LOAD); /* no memory */
 	mutex_enter(lock);
 	htable_cut(ht);
 	mutex_exit(lock);

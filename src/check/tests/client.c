@@ -20,7 +20,7 @@
 #include <vm/page.h>
 #include <vm/process.h>
 
-#define AT_ONCE		6
+#define AT_ONCE 6
 
 /* ------------------------------------------------------------------ running programs */
 
@@ -54,8 +54,7 @@ wait_all(void)
 	while (proc_wait_kernel(&p) != 0)
 		if (p.p_status != 0 && bad.p_status == 0)
 			bad = p;
-	check_true(bad.p_status == 0, "process %u (%s) ended with 0x%x %s", bad.p_pid, bad.p_name, (uint_t)bad.p_status,
-	    bad.p_why);
+	check_true(bad.p_status == 0, "process %u (%s) ended with 0x%x %s", bad.p_pid, bad.p_name, (uint_t)bad.p_status, bad.p_why);
 	check_eq(proc_count(), 0, "processes left");
 	check_eq(anon_count, 0, "pages left");
 }
@@ -143,7 +142,7 @@ CHECK(client_six, "client-six", NULL, 0, 0, NULL, 0)
 	run_programs(AT_ONCE);
 	before = memory_now();
 	run_programs(AT_ONCE);
-	same_memory(before);	/* as after the first round */
+	same_memory(before); /* as after the first round */
 }
 
 /* ------------------------------------------------------------------ under pressure */
@@ -184,12 +183,29 @@ CHECK(client_pressure, "client-pressure", NULL, 0, 0, NULL, 0)
 /* ------------------------------------------------------------------ misdeeds */
 
 static const struct misdeed {
-	const char	*md_arg;
-	int		md_trap;	/* that kills it; 0: it ends by itself, well */
+	const char *md_arg;
+	int md_trap; /* that kills it; 0: it ends by itself, well */
 } misdeeds[] = {
-	{ "pointers", 0 }, { "kread", 14 }, { "kwrite", 14 }, { "kjump", 14 }, { "hole", -1 }, { "stack", 14 }, { "nx", -2 },
-	{ "null", 14 }, { "text", 14 }, { "constant", 14 }, { "unmapped", 14 }, { "protected", 14 }, { "cli", 13 }, { "port", 13 },
-	{ "undefined", 6 }, { "divide", 0 }, { "breakpoint", 3 }, { "gate", 13 }, { "step", 1 }, { "company", 14 },
+	{ "pointers", 0 },
+	{ "kread", 14 },
+	{ "kwrite", 14 },
+	{ "kjump", 14 },
+	{ "hole", -1 },
+	{ "stack", 14 },
+	{ "nx", -2 },
+	{ "null", 14 },
+	{ "text", 14 },
+	{ "constant", 14 },
+	{ "unmapped", 14 },
+	{ "protected", 14 },
+	{ "cli", 13 },
+	{ "port", 13 },
+	{ "undefined", 6 },
+	{ "divide", 0 },
+	{ "breakpoint", 3 },
+	{ "gate", 13 },
+	{ "step", 1 },
+	{ "company", 14 },
 };
 
 /* A jump into the hole is refused by the jump itself; where there is no hole, by the page. */
@@ -203,7 +219,7 @@ wanted_status(const struct misdeed *m, bool is32)
 	if (trap == -1)
 		trap = is32 ? 14 : 13;
 	if (trap == -2 && mmu.pt_nx == 0)
-		return (9);		/* nothing can forbid it: "still here" */
+		return (9); /* nothing can forbid it: "still here" */
 	if (trap == -2)
 		trap = 14;
 	return (trap == 0 ? 0 : EXIT_KILLED + trap);
@@ -252,29 +268,29 @@ enum { HEADER, SEGMENT };
 
 /** Where a field is in files of either width. */
 struct field {
-	uint8_t	f_where, f_off32, f_size32, f_off64, f_size64;
+	uint8_t f_where, f_off32, f_size32, f_off64, f_size64;
 };
 
-static const struct field
-    f_magic = { HEADER, 0, 1, 0, 1 }, f_class = { HEADER, 4, 1, 4, 1 }, f_data = { HEADER, 5, 1, 5, 1 },
-    f_idver = { HEADER, 6, 1, 6, 1 }, f_type = { HEADER, 16, 2, 16, 2 }, f_machine = { HEADER, 18, 2, 18, 2 },
-    f_version = { HEADER, 20, 4, 20, 4 }, f_entry = { HEADER, 24, 4, 24, 8 }, f_phoff = { HEADER, 28, 4, 32, 8 },
-    f_phentsize = { HEADER, 42, 2, 54, 2 }, f_phnum = { HEADER, 44, 2, 56, 2 },
-    p_type = { SEGMENT, 0, 4, 0, 4 }, p_offset = { SEGMENT, 4, 4, 8, 8 }, p_vaddr = { SEGMENT, 8, 4, 16, 8 },
-    p_filesz = { SEGMENT, 16, 4, 32, 8 }, p_memsz = { SEGMENT, 20, 4, 40, 8 }, p_flags = { SEGMENT, 24, 4, 4, 4 },
-    p_align = { SEGMENT, 28, 4, 48, 8 };
+static const struct field f_magic = { HEADER, 0, 1, 0, 1 }, f_class = { HEADER, 4, 1, 4, 1 }, f_data = { HEADER, 5, 1, 5, 1 },
+			  f_idver = { HEADER, 6, 1, 6, 1 }, f_type = { HEADER, 16, 2, 16, 2 }, f_machine = { HEADER, 18, 2, 18, 2 },
+			  f_version = { HEADER, 20, 4, 20, 4 }, f_entry = { HEADER, 24, 4, 24, 8 },
+			  f_phoff = { HEADER, 28, 4, 32, 8 }, f_phentsize = { HEADER, 42, 2, 54, 2 },
+			  f_phnum = { HEADER, 44, 2, 56, 2 }, p_type = { SEGMENT, 0, 4, 0, 4 }, p_offset = { SEGMENT, 4, 4, 8, 8 },
+			  p_vaddr = { SEGMENT, 8, 4, 16, 8 }, p_filesz = { SEGMENT, 16, 4, 32, 8 },
+			  p_memsz = { SEGMENT, 20, 4, 40, 8 }, p_flags = { SEGMENT, 24, 4, 4, 4 },
+			  p_align = { SEGMENT, 28, 4, 48, 8 };
 
-#define BOTH	0
-#define ONLY32	1
-#define ONLY64	2
-#define NSEGS	3		/* of our linker script */
+#define BOTH   0
+#define ONLY32 1
+#define ONLY64 2
+#define NSEGS  3 /* of our linker script */
 
 /** One change of a good file, and what must be said of it. */
 static const struct bad_file {
 	const struct field *bf_field;
-	uint_t		bf_segment, bf_width;
-	uint64_t	bf_value;
-	const char	*bf_text;
+	uint_t bf_segment, bf_width;
+	uint64_t bf_value;
+	const char *bf_text;
 } bad_files[] = {
 	{ &f_magic, 0, BOTH, 0, "not an ELF file" },
 	{ &f_class, 0, BOTH, 3, "neither a 32-bit nor a 64-bit file" },
@@ -329,10 +345,10 @@ change(uint8_t *file, const struct field *f, uint_t segment, bool is32, uint64_t
 static void
 refused(const struct image *im, const struct as *as, const char *want)
 {
-	struct elf_program *ep = kmem_alloc(sizeof (*ep), KM_SLEEP);
+	struct elf_program *ep = kmem_alloc(sizeof(*ep), KM_SLEEP);
 	const char *have = elf_read(im, as, ep);
 
-	kmem_free(ep, sizeof (*ep));
+	kmem_free(ep, sizeof(*ep));
 	check_true(have != NULL ? want != NULL && strcmp(have, want) == 0 : want == NULL, "said \"%s\" instead of \"%s\"",
 	    have == NULL ? "-" : have, want == NULL ? "-" : want);
 	check_true(want == NULL || proc_create(im, "") == NULL, "started although \"%s\"", want);
@@ -344,7 +360,7 @@ bad_fields(struct image *im, uint8_t *file, const struct as *as, bool is32)
 {
 	uint8_t good[256];
 
-	memcpy(good, file, sizeof (good));
+	memcpy(good, file, sizeof(good));
 	for (uint_t i = 0; i < NELEM(bad_files); i++) {
 		const struct bad_file *b = &bad_files[i];
 
@@ -352,15 +368,15 @@ bad_fields(struct image *im, uint8_t *file, const struct as *as, bool is32)
 			continue;
 		change(file, b->bf_field, b->bf_segment, is32, b->bf_value);
 		refused(im, as, b->bf_text);
-		memcpy(file, good, sizeof (good));
+		memcpy(file, good, sizeof(good));
 	}
 	for (uint_t s = 0; s < NSEGS; s++)
 		change(file, &p_type, s, is32, 0);
 	refused(im, as, "nothing to load");
-	memcpy(file, good, sizeof (good));
+	memcpy(file, good, sizeof(good));
 	change(file, &p_vaddr, 2, is32, (as_limit(as) - 0x10000) & ~0xfffull);
 	check_true(proc_create(im, "") == NULL, "started with a segment in its stack");
-	memcpy(file, good, sizeof (good));
+	memcpy(file, good, sizeof(good));
 }
 
 static void
@@ -376,7 +392,7 @@ short_files(struct image *im, const struct as *as)
 	refused(im, as, "shorter than an ELF header");
 	im->im_size = 66;
 	refused(im, as, "program headers lie outside the file");
-	im->im_size = 0x1800;		/* in the middle of its code */
+	im->im_size = 0x1800; /* in the middle of its code */
 	refused(im, as, "a segment lies outside the file");
 	im->im_size = whole;
 }
@@ -388,35 +404,37 @@ check_program(const struct image *im, const struct as *as, const struct elf_prog
 	for (uint_t i = 0; i < ep->ep_nsegs; i++) {
 		const struct elf_seg *s = &ep->ep_seg[i];
 
-		check_true(as_range_ok(as, s->es_base, s->es_size), "segment %u at 0x%lx + 0x%lx", i, s->es_base, (ulong_t)s->es_size);
+		check_true(
+		    as_range_ok(as, s->es_base, s->es_size), "segment %u at 0x%lx + 0x%lx", i, s->es_base, (ulong_t)s->es_size);
 		check_true(s->es_filesz <= s->es_size && s->es_filesz <= im->im_size && s->es_off <= im->im_size - s->es_filesz,
 		    "segment %u has 0x%lx bytes of the file", i, (ulong_t)s->es_filesz);
 		for (uint_t j = 0; j < i; j++)
 			check_true(s->es_base > ep->ep_seg[j].es_base + (ep->ep_seg[j].es_size - 1) ||
-			    ep->ep_seg[j].es_base > s->es_base + (s->es_size - 1), "segments %u and %u overlap", i, j);
+				ep->ep_seg[j].es_base > s->es_base + (s->es_size - 1),
+			    "segments %u and %u overlap", i, j);
 	}
 }
 
 static void
 random_files(struct image *im, uint8_t *file, const struct as *as)
 {
-	struct elf_program *ep = kmem_alloc(sizeof (*ep), KM_SLEEP);
+	struct elf_program *ep = kmem_alloc(sizeof(*ep), KM_SLEEP);
 	static const uint8_t odd[] = { 0, 1, 0x7f, 0x80, 0xff, 0x10, 0xf0 };
 	uint8_t good[256];
 	uint_t accepted = 0;
 
-	memcpy(good, file, sizeof (good));
+	memcpy(good, file, sizeof(good));
 	for (uint_t i = 0; i < 2000; i++) {
 		for (uint64_t n = 1 + check_random(4); n > 0; n--)
-			file[check_random(232)] = check_random(2) ? odd[check_random(sizeof (odd))] : (uint8_t)check_random(256);
+			file[check_random(232)] = check_random(2) ? odd[check_random(sizeof(odd))] : (uint8_t)check_random(256);
 		if (elf_read(im, as, ep) == NULL) {
 			accepted++;
 			check_program(im, as, ep);
 		}
-		memcpy(file, good, sizeof (good));
+		memcpy(file, good, sizeof(good));
 	}
 	check_note("%u of 2000 random files accepted", accepted);
-	kmem_free(ep, sizeof (*ep));
+	kmem_free(ep, sizeof(*ep));
 }
 
 static void
@@ -427,7 +445,7 @@ bad_copies_of(const struct image *good)
 	bool is32 = true;
 	struct as *as;
 
-	strlcpy(im.im_name, good->im_name, sizeof (im.im_name));
+	strlcpy(im.im_name, good->im_name, sizeof(im.im_name));
 	check_true(image_read(good, 0, file, good->im_size), "%s cannot be read", good->im_name);
 	check_true(elf_width(&im, &is32) == NULL, "%s is not fit", good->im_name);
 	as = as_alloc(is32);

@@ -16,9 +16,9 @@
 #include <vm/page.h>
 #include <x86/cpufunc.h>
 
-#define VA	((uintptr_t)0x40000000)
-#define RW	(PROT_READ | PROT_WRITE)
-#define LOAD	(HAT_LOAD_NOCONSIST)
+#define VA   ((uintptr_t)0x40000000)
+#define RW   (PROT_READ | PROT_WRITE)
+#define LOAD (HAT_LOAD_NOCONSIST)
 
 static uint64_t costs;
 TUNABLE_NUMBER(costs, "costs", "1: measure what the HAT's operations cost; 2, 3, ...: one group of rows");
@@ -116,7 +116,7 @@ static void
 cost_find(void)
 {
 	hat_t *hat = hat_alloc(NULL);
-	uintptr_t stride = (uintptr_t)1 << (sizeof (stride) < 8 ? 27 : 37);	/* 128 GiB, where there is room */
+	uintptr_t stride = (uintptr_t)1 << (sizeof(stride) < 8 ? 27 : 37); /* 128 GiB, where there is room */
 	uint_t many = (uint_t)MIN(10000ul, MIN((userlimit - VA) / LEVEL_SIZE(1), freemem - 1500));
 
 	make_tables(hat, VA, LEVEL_SIZE(1), 4);
@@ -207,7 +207,7 @@ walk(const char *name, hat_t *hat, uintptr_t end_va)
 	begin();
 	while (va < end_va && (pte = htable_walk(hat, &ht, &va, end_va)) != 0) {
 		run = htable_run(ht, va, end_va);
-		sum += (ulong_t)pte;		/* each leaf is looked at */
+		sum += (ulong_t)pte; /* each leaf is looked at */
 		if (run > 1)
 			sum += look_at(ht, htable_va2entry(va, ht) + 1, run - 1);
 		va += (uintptr_t)run << LEVEL_SHIFT(ht->ht_level);
@@ -227,7 +227,7 @@ cost_range(void)
 	ulong_t flushes;
 
 	begin();
-	hat_devload(hat, VA, size, 0x80001, RW, LOAD);	/* no memory there, and nothing aligned for a large page */
+	hat_devload(hat, VA, size, 0x80001, RW, LOAD); /* no memory there, and nothing aligned for a large page */
 	row("map-range", per(end(), n), "instructions");
 	walk("walk-dense", hat, VA + size);
 	flushes = hatstat.hs_tlb_invals;
@@ -314,8 +314,8 @@ cost_space(void)
 		total += one_space();
 	row("space", per(total, n) - zero * tables, "instructions");
 	row("space-zeroing", zero * tables, "instructions");
-	row("table-bytes", sizeof (htable_t), "bytes");
-	row("space-bytes", sizeof (hat_t) + tables * sizeof (htable_t), "bytes");
+	row("table-bytes", sizeof(htable_t), "bytes");
+	row("space-bytes", sizeof(hat_t) + tables * sizeof(htable_t), "bytes");
 }
 
 /* ------------------------------------------------------------------ running out */
@@ -374,7 +374,7 @@ cost_reap(void)
 	ulong_t frames;
 
 	fill_tables(hat, 20);
-	htable_reserve_amount = htable_reserve_cnt + 100;	/* no slab comes or goes */
+	htable_reserve_amount = htable_reserve_cnt + 100; /* no slab comes or goes */
 	tables = active_ptables;
 	frames = freemem;
 	htable_reap(NULL);

@@ -18,7 +18,7 @@
 static char crash[16];
 TUNABLE_STRING(crash, "crash", "stop in a chosen way, to test the message: panic, assert, null, stack, ...");
 
-static volatile uintptr_t zero;		/* what the compiler does not know */
+static volatile uintptr_t zero; /* what the compiler does not know */
 
 static void
 crash_panic(void)
@@ -62,7 +62,7 @@ recurse(int depth)
 	volatile char room[200];
 
 	if (zero != 0)
-		return (0);			/* never: the compiler wants to see a way out */
+		return (0); /* never: the compiler wants to see a way out */
 	room[0] = (char)depth;
 	return (recurse(depth + 1) + room[0]);
 }
@@ -174,13 +174,25 @@ crash_together(void)
 }
 
 static const struct {
-	const char	*name;
-	void		(*func)(void);
+	const char *name;
+	void (*func)(void);
 } crashes[] = {
-	{ "panic", crash_panic }, { "assert", crash_assert }, { "todo", crash_todo }, { "null", crash_null },
-	{ "jump", crash_jump }, { "divide", crash_divide }, { "stack", crash_stack }, { "free-twice", crash_free_twice },
-	{ "use-after-free", crash_use_after_free }, { "overrun", crash_overrun }, { "bad-free", crash_bad_free },
-	{ "mutex", crash_mutex }, { "hang", crash_hang }, { "kpm", crash_kpm }, { "nmi", crash_nmi }, { "together", crash_together },
+	{ "panic", crash_panic },
+	{ "assert", crash_assert },
+	{ "todo", crash_todo },
+	{ "null", crash_null },
+	{ "jump", crash_jump },
+	{ "divide", crash_divide },
+	{ "stack", crash_stack },
+	{ "free-twice", crash_free_twice },
+	{ "use-after-free", crash_use_after_free },
+	{ "overrun", crash_overrun },
+	{ "bad-free", crash_bad_free },
+	{ "mutex", crash_mutex },
+	{ "hang", crash_hang },
+	{ "kpm", crash_kpm },
+	{ "nmi", crash_nmi },
+	{ "together", crash_together },
 };
 
 void

@@ -23,9 +23,9 @@
 #include <x86/cpufunc.h>
 #include <memmap.h>
 
-#define VA	((uintptr_t)0x40000000)
-#define ENTRY	3u			/* the page at VA + ENTRY pages */
-#define LARGE	((uintptr_t)0x50000000)
+#define VA    ((uintptr_t)0x40000000)
+#define ENTRY 3u /* the page at VA + ENTRY pages */
+#define LARGE ((uintptr_t)0x50000000)
 
 static char damage_kind[32];
 static char damage_at[32] = "user-space";
@@ -34,11 +34,11 @@ TUNABLE_STRING(damage_at, "damage_at", "checkpoint after whose dump the kinds af
 
 /** The victim. */
 static struct {
-	hat_t		*hat;
-	htable_t	*low;		/**< level 0, over VA, with one leaf at ENTRY */
-	htable_t	*empty;		/**< level 0, the next one, held */
-	htable_t	*mid;		/**< level 1, parent of both */
-	htable_t	*large;		/**< the table with the large leaf, or NULL */
+	hat_t *hat;
+	htable_t *low;   /**< level 0, over VA, with one leaf at ENTRY */
+	htable_t *empty; /**< level 0, the next one, held */
+	htable_t *mid;   /**< level 1, parent of both */
+	htable_t *large; /**< the table with the large leaf, or NULL */
 } v;
 
 /**
@@ -75,7 +75,7 @@ find(hat_t *hat, uintptr_t va, level_t level)
 	htable_t *ht = htable_lookup(hat, va, level);
 
 	if (ht != NULL)
-		htable_release(ht);	/* it stays: the victim holds on to all of its tables */
+		htable_release(ht); /* it stays: the victim holds on to all of its tables */
 	return (ht);
 }
 
@@ -105,7 +105,7 @@ make_victim(void)
 	v.low = find(v.hat, VA, 0);
 	v.mid = v.low->ht_parent;
 	make_large();
-	htable_release(htable_create(v.hat, VA + 2 * LEVEL_SIZE(1), 0, NULL));	/* to the cached stack */
+	htable_release(htable_create(v.hat, VA + 2 * LEVEL_SIZE(1), 0, NULL)); /* to the cached stack */
 }
 
 /** A base from `va` up whose level-0 table is on another chain than v.low: which ones are, is drawn at each boot. */
@@ -155,10 +155,26 @@ free_slot(void)
  * @name Structure
  * @{
  */
-static void dmg_hash_array(void) { v.hat->hat_chains[0].hc_head = NULL; }
-static void dmg_prev(void) { last_of_chain()->ht_prev = v.mid; }
-static void dmg_cycle(void) { last_of_chain()->ht_next = last_of_chain(); }
-static void dmg_wild(void) { last_of_chain()->ht_next = (htable_t *)8; }
+static void
+dmg_hash_array(void)
+{
+	v.hat->hat_chains[0].hc_head = NULL;
+}
+static void
+dmg_prev(void)
+{
+	last_of_chain()->ht_prev = v.mid;
+}
+static void
+dmg_cycle(void)
+{
+	last_of_chain()->ht_next = last_of_chain();
+}
+static void
+dmg_wild(void)
+{
+	last_of_chain()->ht_next = (htable_t *)8;
+}
 
 static void
 dmg_chain(void)
@@ -173,21 +189,81 @@ dmg_chain(void)
 	mutex_exit(htable_lock(v.hat, h + 1));
 }
 
-static void dmg_twice(void) { v.hat->hat_ht_cached->ht_next = last_of_chain(); }
-static void dmg_same_place(void) { make_empty()->ht_busy--, v.empty->ht_vaddr = VA; }
-static void dmg_level(void) { v.low->ht_level = 7; }
-static void dmg_top(void) { v.hat->hat_htable = v.low; }
-static void dmg_orphan(void) { v.low->ht_parent = NULL; }
-static void dmg_base(void) { v.low->ht_vaddr += PAGESIZE; }
-static void dmg_parent(void) { v.low->ht_parent = kas_hat->hat_htable; }
-static void dmg_parent_wild(void) { v.low->ht_parent = (htable_t *)16; }
-static void dmg_kernel_base(void) { v.low->ht_vaddr = other_chain(kernelbase); }
-static void dmg_flags(void) { v.low->ht_flags = 0x40; }
-static void dmg_source(void) { v.low->ht_shares = kas_hat->hat_htable; }
-static void dmg_hat_list(void) { v.hat->hat_prev = v.hat; }
-static void dmg_victim(void) { v.hat->hat_flags |= HAT_VICTIM; }
-static void dmg_dont_cache(void) { htable_dont_cache = 1; }
-static void dmg_lock_held(void) { mutex_enter(&v.hat->hat_chains[0].hc_lock); }
+static void
+dmg_twice(void)
+{
+	v.hat->hat_ht_cached->ht_next = last_of_chain();
+}
+static void
+dmg_same_place(void)
+{
+	make_empty()->ht_busy--, v.empty->ht_vaddr = VA;
+}
+static void
+dmg_level(void)
+{
+	v.low->ht_level = 7;
+}
+static void
+dmg_top(void)
+{
+	v.hat->hat_htable = v.low;
+}
+static void
+dmg_orphan(void)
+{
+	v.low->ht_parent = NULL;
+}
+static void
+dmg_base(void)
+{
+	v.low->ht_vaddr += PAGESIZE;
+}
+static void
+dmg_parent(void)
+{
+	v.low->ht_parent = kas_hat->hat_htable;
+}
+static void
+dmg_parent_wild(void)
+{
+	v.low->ht_parent = (htable_t *)16;
+}
+static void
+dmg_kernel_base(void)
+{
+	v.low->ht_vaddr = other_chain(kernelbase);
+}
+static void
+dmg_flags(void)
+{
+	v.low->ht_flags = 0x40;
+}
+static void
+dmg_source(void)
+{
+	v.low->ht_shares = kas_hat->hat_htable;
+}
+static void
+dmg_hat_list(void)
+{
+	v.hat->hat_prev = v.hat;
+}
+static void
+dmg_victim(void)
+{
+	v.hat->hat_flags |= HAT_VICTIM;
+}
+static void
+dmg_dont_cache(void)
+{
+	htable_dont_cache = 1;
+}
+static void
+dmg_lock_held(void)
+{
+	mutex_enter(&v.hat->hat_chains[0].hc_lock);
+}
 
 /* The first on the list, so that the list's two ends are easily mended. */
 static void
@@ -206,14 +282,46 @@ dmg_gone(void)
  * @name Links
  * @{
  */
-static void dmg_link(void) { put(v.mid, low_slot(), raw(v.mid, low_slot()) & ~PT_USER); }
-static void dmg_link_lost(void) { put(v.mid, low_slot(), 0); }
-static void dmg_link_stray(void) { put(v.mid, free_slot(), MAKEPTP(v.low->ht_pfn, 0)); }
-static void dmg_junk(void) { put(v.low, ENTRY + 2, PT_REF); }
-static void dmg_leaf_lost(void) { put(v.low, ENTRY, 0); }
-static void dmg_leaf_over(void) { put(v.mid, low_slot(), MAKEPTE(0, 1) | PT_USER); }
-static void dmg_misaligned(void) { put(v.large, htable_va2entry(LARGE, v.large), raw(v.large, htable_va2entry(LARGE, v.large)) | 0x4000); }
-static void dmg_kernel_range(void) { kernel_ranges[0].hkr_start -= LEVEL_SIZE(kernel_ranges[0].hkr_level); }
+static void
+dmg_link(void)
+{
+	put(v.mid, low_slot(), raw(v.mid, low_slot()) & ~PT_USER);
+}
+static void
+dmg_link_lost(void)
+{
+	put(v.mid, low_slot(), 0);
+}
+static void
+dmg_link_stray(void)
+{
+	put(v.mid, free_slot(), MAKEPTP(v.low->ht_pfn, 0));
+}
+static void
+dmg_junk(void)
+{
+	put(v.low, ENTRY + 2, PT_REF);
+}
+static void
+dmg_leaf_lost(void)
+{
+	put(v.low, ENTRY, 0);
+}
+static void
+dmg_leaf_over(void)
+{
+	put(v.mid, low_slot(), MAKEPTE(0, 1) | PT_USER);
+}
+static void
+dmg_misaligned(void)
+{
+	put(v.large, htable_va2entry(LARGE, v.large), raw(v.large, htable_va2entry(LARGE, v.large)) | 0x4000);
+}
+static void
+dmg_kernel_range(void)
+{
+	kernel_ranges[0].hkr_start -= LEVEL_SIZE(kernel_ranges[0].hkr_level);
+}
 
 /* A leaf where there can be none: in the top table, be it a frame or four entries in the hat. */
 static void
@@ -248,34 +356,122 @@ dmg_copied(void)
  * @name Counts
  * @{
  */
-static void dmg_groups(void) { v.low->ht_groups = 0; }
-static void dmg_valid(void) { v.low->ht_valid_cnt++; }
-static void dmg_negative(void) { v.low->ht_valid_cnt = -1; }
-static void dmg_shared(void) { v.low->ht_flags = HTABLE_SHARED_PFN, v.low->ht_valid_cnt = 0; }
-static void dmg_busy(void) { v.low->ht_busy++; }
-static void dmg_permanent(void) { kas_hat->hat_htable->ht_permanent = 0; }
-static void dmg_lock_count(void) { kas_hat->hat_htable->ht_lock_cnt = 1; }
-static void dmg_kept(void) { make_empty()->ht_busy--; }
-static void dmg_mapped(void) { v.hat->hat_pages_mapped[0]++; }
-static void dmg_ism(void) { v.hat->hat_ism_pgcnt = 1; }
-static void dmg_reserve(void) { htable_reserve_cnt++; }
-static void dmg_active(void) { active_ptables++; }
-static void dmg_object(void) { (void)kmem_cache_alloc(htable_cache, KM_SLEEP); }
-static void dmg_sharing(void) { hatstat.hs_htable_shared++; }
+static void
+dmg_groups(void)
+{
+	v.low->ht_groups = 0;
+}
+static void
+dmg_valid(void)
+{
+	v.low->ht_valid_cnt++;
+}
+static void
+dmg_negative(void)
+{
+	v.low->ht_valid_cnt = -1;
+}
+static void
+dmg_shared(void)
+{
+	v.low->ht_flags = HTABLE_SHARED_PFN, v.low->ht_valid_cnt = 0;
+}
+static void
+dmg_busy(void)
+{
+	v.low->ht_busy++;
+}
+static void
+dmg_permanent(void)
+{
+	kas_hat->hat_htable->ht_permanent = 0;
+}
+static void
+dmg_lock_count(void)
+{
+	kas_hat->hat_htable->ht_lock_cnt = 1;
+}
+static void
+dmg_kept(void)
+{
+	make_empty()->ht_busy--;
+}
+static void
+dmg_mapped(void)
+{
+	v.hat->hat_pages_mapped[0]++;
+}
+static void
+dmg_ism(void)
+{
+	v.hat->hat_ism_pgcnt = 1;
+}
+static void
+dmg_reserve(void)
+{
+	htable_reserve_cnt++;
+}
+static void
+dmg_active(void)
+{
+	active_ptables++;
+}
+static void
+dmg_object(void)
+{
+	(void)kmem_cache_alloc(htable_cache, KM_SLEEP);
+}
+static void
+dmg_sharing(void)
+{
+	hatstat.hs_htable_shared++;
+}
 /** @} */
 
 /**
  * @name Frames and leaves
  * @{
  */
-static void dmg_no_frame(void) { v.low->ht_pfn = mmu.highest_pfn; }
-static void dmg_same_frame(void) { make_empty()->ht_busy--, v.empty->ht_pfn = v.low->ht_pfn; }
-static void dmg_page_lock(void) { page_numtopp_nolock(v.low->ht_pfn)->p_selock = 0; }
-static void dmg_page_free(void) { page_numtopp_nolock(v.low->ht_pfn)->p_state = PAGE_FREE; }
-static void dmg_cached(void) { put(v.hat->hat_ht_cached, 100, 0x1000); }
-static void dmg_reserve_frame(void) { htable_reserve_pool->ht_pfn = 5; }
-static void dmg_global(void) { put(v.low, ENTRY, raw(v.low, ENTRY) | PT_GLOBAL); }
-static void dmg_nosync(void) { put(v.low, ENTRY, (raw(v.low, ENTRY) | PT_NOSYNC) & ~(PT_REF | PT_MOD)); }
+static void
+dmg_no_frame(void)
+{
+	v.low->ht_pfn = mmu.highest_pfn;
+}
+static void
+dmg_same_frame(void)
+{
+	make_empty()->ht_busy--, v.empty->ht_pfn = v.low->ht_pfn;
+}
+static void
+dmg_page_lock(void)
+{
+	page_numtopp_nolock(v.low->ht_pfn)->p_selock = 0;
+}
+static void
+dmg_page_free(void)
+{
+	page_numtopp_nolock(v.low->ht_pfn)->p_state = PAGE_FREE;
+}
+static void
+dmg_cached(void)
+{
+	put(v.hat->hat_ht_cached, 100, 0x1000);
+}
+static void
+dmg_reserve_frame(void)
+{
+	htable_reserve_pool->ht_pfn = 5;
+}
+static void
+dmg_global(void)
+{
+	put(v.low, ENTRY, raw(v.low, ENTRY) | PT_GLOBAL);
+}
+static void
+dmg_nosync(void)
+{
+	put(v.low, ENTRY, (raw(v.low, ENTRY) | PT_NOSYNC) & ~(PT_REF | PT_MOD));
+}
 
 /* A leaf of the heap leads to a table instead of its page. */
 static void
@@ -339,13 +535,41 @@ make_list(void)
 	return (victim_page()->p_mapping);
 }
 
-static void dmg_record_lost(void) { victim_page()->p_embed = 0, victim_page()->p_mapping = NULL; }
-static void dmg_record_stray(void) { victim_page()->p_mlentry++; }
-static void dmg_record_form(void) { victim_page()->p_share = 1; }
-static void dmg_record_count(void) { (void)make_list(), victim_page()->p_share++; }
-static void dmg_record_link(void) { make_list()->hm_next->hm_prev = NULL; }
-static void dmg_record_trace(void) { page_get(PAGE_USER)->p_embed = 1; }
-static void dmg_page_gone(void) { victim_page()->p_state = PAGE_FREE; }
+static void
+dmg_record_lost(void)
+{
+	victim_page()->p_embed = 0, victim_page()->p_mapping = NULL;
+}
+static void
+dmg_record_stray(void)
+{
+	victim_page()->p_mlentry++;
+}
+static void
+dmg_record_form(void)
+{
+	victim_page()->p_share = 1;
+}
+static void
+dmg_record_count(void)
+{
+	(void)make_list(), victim_page()->p_share++;
+}
+static void
+dmg_record_link(void)
+{
+	make_list()->hm_next->hm_prev = NULL;
+}
+static void
+dmg_record_trace(void)
+{
+	page_get(PAGE_USER)->p_embed = 1;
+}
+static void
+dmg_page_gone(void)
+{
+	victim_page()->p_state = PAGE_FREE;
+}
 
 static void
 dmg_record_hash(void)
@@ -394,9 +618,21 @@ dmg_panic(void)
 	panic("damage=panic was asked for");
 }
 
-static void dmg_cpus(void) { v.hat->hat_cpus = 1; }
-static void dmg_preempt(void) { kpreempt_disable(); }
-static void dmg_online(void) { khat_cpuset |= CPUSET(NCPU - 1); }
+static void
+dmg_cpus(void)
+{
+	v.hat->hat_cpus = 1;
+}
+static void
+dmg_preempt(void)
+{
+	kpreempt_disable();
+}
+static void
+dmg_online(void)
+{
+	khat_cpuset |= CPUSET(NCPU - 1);
+}
 
 /* Any other root that shows the kernel. */
 static void
@@ -430,10 +666,10 @@ dmg_window(void)
 
 /** A kind, and all that must be reported. */
 static const struct damage {
-	const char	*name;
-	const char	*expect;	/**< ids: the one that the kind is for, then whatever else cannot hold then */
-	void		(*func)(void);
-	const char	*expect_vlp;	/**< where user hats are VLP, if that differs; "-": does not apply there */
+	const char *name;
+	const char *expect; /**< ids: the one that the kind is for, then whatever else cannot hold then */
+	void (*func)(void);
+	const char *expect_vlp; /**< where user hats are VLP, if that differs; "-": does not apply there */
 } kinds[] = {
 	{ "hash-array", "S1,S6,N9,N13,N14,E5", dmg_hash_array, NULL },
 	{ "prev", "S2", dmg_prev, NULL },
@@ -474,7 +710,7 @@ static const struct damage {
 	{ "lock-count", "N6", dmg_lock_count, NULL },
 	{ "kept", "N8", dmg_kept, NULL },
 	{ "mapped", "N9", dmg_mapped, NULL },
-	{ "panic", "N9", dmg_panic, NULL },	/* the last thing that a panic does is to judge */
+	{ "panic", "N9", dmg_panic, NULL }, /* the last thing that a panic does is to judge */
 	{ "ism", "N10", dmg_ism, NULL },
 	{ "adopted", "N11", dmg_adopted, NULL },
 	{ "reserve", "N12", dmg_reserve, NULL },
@@ -513,11 +749,11 @@ static const struct damage {
 };
 
 /** With two levels the table above level 0 is the top: it covers everything, and may hold leaves. */
-static const struct { const char *name, *expect; } two_levels[] = {
-	{ "kernel-base", "S9,L1,L2,S3" },
-	{ "vlp-frame", "-" },
-	{ "maps-vlp", "-" },
-	{ "leaf-high", "N1,N9,E4,F4,F7" },	/* legal there, but it shows 4 MiB that others own */
+static const struct {
+	const char *name, *expect;
+} two_levels[] = {
+	{ "kernel-base", "S9,L1,L2,S3" }, { "vlp-frame", "-" }, { "maps-vlp", "-" },
+	{ "leaf-high", "N1,N9,E4,F4,F7" }, /* legal there, but it shows 4 MiB that others own */
 };
 
 /* ------------------------------------------------------------------ running */
@@ -590,14 +826,14 @@ first_leaf(const walk_leaf_t *leaf, void *arg)
 	return (false);
 }
 
-static walk_leaf_t hidden;	/* the leaf that has been changed; wl_size 0: none */
+static walk_leaf_t hidden; /* the leaf that has been changed; wl_size 0: none */
 
 /* One bit, and back again: what the MMU notes in the entry meanwhile stays. */
 static void
 flip_hidden(void)
 {
 	x86pte_t flip = strcmp(damage_kind, "after-frame") == 0 ? PAGESIZE : PT_WRITABLE, e = 0;
-	size_t size = walk_mode() == WALK_NONPAE ? sizeof (x86pte32_t) : sizeof (x86pte_t);
+	size_t size = walk_mode() == WALK_NONPAE ? sizeof(x86pte32_t) : sizeof(x86pte_t);
 
 	(void)peek_phys(hidden.wl_entry_pa, &e, size);
 	e ^= flip;

@@ -17,10 +17,10 @@
 #include <vm/page.h>
 #include <x86/cpufunc.h>
 
-#define VA		((uintptr_t)0x40000000)
-#define ROUNDS		160u
-#define STEP		4u	/* loops from one round to the next */
-#define LONG		4000u	/* loops; longer than it takes to free a space */
+#define VA     ((uintptr_t)0x40000000)
+#define ROUNDS 160u
+#define STEP   4u    /* loops from one round to the next */
+#define LONG   4000u /* loops; longer than it takes to free a space */
 
 enum state { COMING, ELSEWHERE, STOPPED, FREED };
 
@@ -28,7 +28,7 @@ static hat_t *space;
 static htable_t *table;
 static page_t *page;
 static volatile enum state state;
-static uint_t stops;		/* rounds in which it was stopped there */
+static uint_t stops; /* rounds in which it was stopped there */
 
 /* On the unmapper's CPU, where it stands, interrupts off. */
 static void
@@ -44,7 +44,7 @@ stop_there(uintptr_t a, uintptr_t b)
 	stops++;
 	for (uint_t n = 0; n < LONG && state == STOPPED; n++)
 		race_wait(1);
-	if (state != STOPPED)	/* what it does next is anybody's guess */
+	if (state != STOPPED) /* what it does next is anybody's guess */
 		panic("guests-wait: an address space was freed while hat_pageunload() held a table of it");
 }
 

@@ -19,32 +19,32 @@
 #include <memmap.h>
 #include "holds.h"
 
-#define VA	((uintptr_t)0x40000000)
-#define RU	(PROT_READ | PROT_USER)
-#define RWU	(RU | PROT_WRITE)
-#define LARGE	(LEVEL_SIZE(1))
-#define NLARGE	((uint_t)(LARGE >> PAGESHIFT))
-#define ALL	(~(size_t)PAGEOFFSET)		/**< as long as can be */
+#define VA     ((uintptr_t)0x40000000)
+#define RU     (PROT_READ | PROT_USER)
+#define RWU    (RU | PROT_WRITE)
+#define LARGE  (LEVEL_SIZE(1))
+#define NLARGE ((uint_t)(LARGE >> PAGESHIFT))
+#define ALL    (~(size_t)PAGEOFFSET) /**< as long as can be */
 
 /* ------------------------------------------------------------------ the stage */
 
-#define NSEEN	8
+#define NSEEN 8
 
 /** A user's address space with everything in it that misuse could damage, and a source of shared tables. */
 static struct {
-	hat_t		*hat, *src;
-	page_t		*page, *shared, *large;
-	uintptr_t	seen[NSEEN];	/* mapped addresses */
-	uint_t		n;
+	hat_t *hat, *src;
+	page_t *page, *shared, *large;
+	uintptr_t seen[NSEEN]; /* mapped addresses */
+	uint_t n;
 } s;
 
 /** What is looked at before and after. */
 struct look {
-	x86pte_t	entry[NSEEN];
-	ulong_t		mapped[3][MAX_PAGE_LEVEL + 1], ism;
-	uint32_t	locks;
-	uint_t		shares[3];
-	ulong_t		tables;
+	x86pte_t entry[NSEEN];
+	ulong_t mapped[3][MAX_PAGE_LEVEL + 1], ism;
+	uint32_t locks;
+	uint_t shares[3];
+	ulong_t tables;
 };
 
 static page_t *
@@ -73,12 +73,12 @@ look(void)
 	htable_t *ht = htable_lookup(s.hat, VA, 0);
 	struct look l = { .ism = s.hat->hat_ism_pgcnt, .tables = active_ptables };
 
-	l.locks = ht != NULL ? ht->ht_lock_cnt : UINT32_MAX;	/* it may have gone with what it mapped */
+	l.locks = ht != NULL ? ht->ht_lock_cnt : UINT32_MAX; /* it may have gone with what it mapped */
 	htable_release(ht);
 	for (uint_t i = 0; i < s.n; i++)
 		l.entry[i] = entry_at(s.hat, s.seen[i]);
 	for (int i = 0; i < 3; i++) {
-		memcpy(l.mapped[i], hats[i]->hat_pages_mapped, sizeof (l.mapped[i]));
+		memcpy(l.mapped[i], hats[i]->hat_pages_mapped, sizeof(l.mapped[i]));
 		l.shares[i] = hat_page_getshare(pages[i]);
 	}
 	return (l);
@@ -147,10 +147,10 @@ static void
 expect_assert(const char *what, void (*fn)(void), const char *want)
 {
 	char text[160];
-	bool stopped = check_panics(call, &fn, text, sizeof (text));
+	bool stopped = check_panics(call, &fn, text, sizeof(text));
 
 	if (!stopped)
-		strlcpy(text, "no assertion", sizeof (text));
+		strlcpy(text, "no assertion", sizeof(text));
 #ifdef DEBUG
 	check_note("%s", text);
 	check_true(strncmp(text, "assertion failed: ", 18) == 0 && strncmp(text + 18, want, MIN(strlen(want), 159ul - 18)) == 0,
@@ -177,32 +177,84 @@ expect_harmless(const char *what, void (*fn)(void), const char *want, htable_t *
 	for (uint_t i = 0; i < s.n; i++)
 		check_true(before.entry[i] == after.entry[i], "%s: the entry at 0x%lx was 0x%llx and is 0x%llx", what, s.seen[i],
 		    (unsigned long long)before.entry[i], (unsigned long long)after.entry[i]);
-	check_true(memcmp(&before, &after, sizeof (before)) == 0, "%s: counts have changed", what);
+	check_true(memcmp(&before, &after, sizeof(before)) == 0, "%s: counts have changed", what);
 }
 
 /* ------------------------------------------------------------------ ranges */
 
 static struct {
-	hat_t		*hat;
-	uintptr_t	va;
-	size_t		len;
+	hat_t *hat;
+	uintptr_t va;
+	size_t len;
 } r;
 
 static page_t *pages[2];
 
-static void do_memload(void) { hat_memload(r.hat, r.va, s.page, RU, HAT_LOAD); }
-static void do_array(void) { hat_memload_array(r.hat, r.va, r.len, pages, RU, HAT_LOAD); }
-static void do_devload(void) { hat_devload(r.hat, r.va, r.len, s.page->p_pagenum, RU, HAT_LOAD_NOCONSIST); }
-static void do_unlock(void) { hat_unlock(r.hat, r.va, r.len); }
-static void do_unload(void) { hat_unload(r.hat, r.va, r.len, HAT_UNLOAD); }
-static void do_callback(void) { hat_unload_callback(r.hat, r.va, r.len, HAT_UNLOAD_UNLOCK, NULL); }
-static void do_sync(void) { hat_sync(r.hat, r.va, r.len, HAT_SYNC_ZERORM); }
-static void do_setattr(void) { hat_setattr(r.hat, r.va, r.len, PROT_EXEC | HAT_NOSYNC); }
-static void do_clrattr(void) { hat_clrattr(r.hat, r.va, r.len, PROT_WRITE); }
-static void do_chgattr(void) { hat_chgattr(r.hat, r.va, r.len, HAT_NOSYNC); }
-static void do_chgprot(void) { hat_chgprot(r.hat, r.va, r.len, RU); }
-static void do_share(void) { (void)hat_share(r.hat, r.va, s.src, VA, r.len, 0); }
-static void do_unshare(void) { hat_unshare(r.hat, r.va, r.len, 0); }
+static void
+do_memload(void)
+{
+	hat_memload(r.hat, r.va, s.page, RU, HAT_LOAD);
+}
+static void
+do_array(void)
+{
+	hat_memload_array(r.hat, r.va, r.len, pages, RU, HAT_LOAD);
+}
+static void
+do_devload(void)
+{
+	hat_devload(r.hat, r.va, r.len, s.page->p_pagenum, RU, HAT_LOAD_NOCONSIST);
+}
+static void
+do_unlock(void)
+{
+	hat_unlock(r.hat, r.va, r.len);
+}
+static void
+do_unload(void)
+{
+	hat_unload(r.hat, r.va, r.len, HAT_UNLOAD);
+}
+static void
+do_callback(void)
+{
+	hat_unload_callback(r.hat, r.va, r.len, HAT_UNLOAD_UNLOCK, NULL);
+}
+static void
+do_sync(void)
+{
+	hat_sync(r.hat, r.va, r.len, HAT_SYNC_ZERORM);
+}
+static void
+do_setattr(void)
+{
+	hat_setattr(r.hat, r.va, r.len, PROT_EXEC | HAT_NOSYNC);
+}
+static void
+do_clrattr(void)
+{
+	hat_clrattr(r.hat, r.va, r.len, PROT_WRITE);
+}
+static void
+do_chgattr(void)
+{
+	hat_chgattr(r.hat, r.va, r.len, HAT_NOSYNC);
+}
+static void
+do_chgprot(void)
+{
+	hat_chgprot(r.hat, r.va, r.len, RU);
+}
+static void
+do_share(void)
+{
+	(void)hat_share(r.hat, r.va, s.src, VA, r.len, 0);
+}
+static void
+do_unshare(void)
+{
+	hat_unshare(r.hat, r.va, r.len, 0);
+}
 
 static void
 do_share_from(void)
@@ -213,16 +265,22 @@ do_share_from(void)
 
 /** Everything that takes a range; not all take a length. */
 static const struct {
-	const char	*name;
-	void		(*fn)(void);
-	bool		has_len, for_kernel;
+	const char *name;
+	void (*fn)(void);
+	bool has_len, for_kernel;
 } calls[] = {
-	{ "hat_memload", do_memload, false, true }, { "hat_memload_array", do_array, true, true },
-	{ "hat_devload", do_devload, true, true }, { "hat_unlock", do_unlock, true, false },
-	{ "hat_unload", do_unload, true, true }, { "hat_unload_callback", do_callback, true, true },
-	{ "hat_sync", do_sync, true, true }, { "hat_setattr", do_setattr, true, true },
-	{ "hat_clrattr", do_clrattr, true, true }, { "hat_chgattr", do_chgattr, true, true },
-	{ "hat_chgprot", do_chgprot, true, true }, { "hat_share", do_share, true, true },
+	{ "hat_memload", do_memload, false, true },
+	{ "hat_memload_array", do_array, true, true },
+	{ "hat_devload", do_devload, true, true },
+	{ "hat_unlock", do_unlock, true, false },
+	{ "hat_unload", do_unload, true, true },
+	{ "hat_unload_callback", do_callback, true, true },
+	{ "hat_sync", do_sync, true, true },
+	{ "hat_setattr", do_setattr, true, true },
+	{ "hat_clrattr", do_clrattr, true, true },
+	{ "hat_chgattr", do_chgattr, true, true },
+	{ "hat_chgprot", do_chgprot, true, true },
+	{ "hat_share", do_share, true, true },
 	{ "hat_unshare", do_unshare, true, true },
 };
 
@@ -238,19 +296,18 @@ try_range(hat_t *hat, uintptr_t va, size_t len, const char *want)
 		r.hat = hat;
 		r.va = va;
 		r.len = len;
-		snprintf(what, sizeof (what), "%s(0x%lx, 0x%zx)", calls[i].name, va, len);
+		snprintf(what, sizeof(what), "%s(0x%lx, 0x%zx)", calls[i].name, va, len);
 		expect_harmless(what, calls[i].fn, want, NULL);
 	}
 }
 
-static void PRINTFLIKE(4, 5)
-range_says(hat_t *hat, uintptr_t va, size_t len, const char *fmt, ...)
+static void PRINTFLIKE(4, 5) range_says(hat_t *hat, uintptr_t va, size_t len, const char *fmt, ...)
 {
 	char want[160];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(want, sizeof (want), fmt, ap);
+	vsnprintf(want, sizeof(want), fmt, ap);
 	va_end(ap);
 	try_range(hat, va, len, want);
 }
@@ -304,7 +361,7 @@ ranges_of_user(hat_t *hat)
 	no_such_addresses(hat, mmu.hole_start, PAGESIZE);
 	no_such_addresses(hat, mmu.hole_end + 1 - PAGESIZE, PAGESIZE);
 	no_such_addresses(hat, mmu.hole_end + 1 - PAGESIZE, 2 * PAGESIZE);
-	no_such_addresses(hat, VA, mmu.hole_end + 1 - VA);	/* all of it */
+	no_such_addresses(hat, VA, mmu.hole_end + 1 - VA); /* all of it */
 }
 
 CHECK(misuse_ranges, "misuse-ranges", NULL, 0, 0, NULL, 0)
@@ -336,8 +393,8 @@ CHECK(misuse_kernel_ranges, "misuse-kernel-ranges", NULL, 0, 0, NULL, 0)
 
 	stage_make(hat);
 	pages[0] = pages[1] = s.page;
-	range_says(kas_hat, va, 2 * PAGESIZE, "S9: kernel range 0x%lx-0x%lx reaches across kernelbase 0x%lx", va, va + 2 * PAGESIZE - 1,
-	    kernelbase);
+	range_says(kas_hat, va, 2 * PAGESIZE, "S9: kernel range 0x%lx-0x%lx reaches across kernelbase 0x%lx", va,
+	    va + 2 * PAGESIZE - 1, kernelbase);
 	not_aligned(kas_hat, HEAP_BASE + 1, PAGESIZE);
 	no_such_addresses(kas_hat, UINTPTR_MAX & PAGEMASK, 2 * PAGESIZE);
 	if (mmu.hole_end != 0)
@@ -373,9 +430,21 @@ empty_range(void)
 	(void)hat_getpfnum(s.hat, at);
 }
 
-static void do_unlock_page(void) { hat_unlock(s.hat, r.va, PAGESIZE); }
-static void do_unload_page(void) { hat_unload(s.hat, r.va, PAGESIZE, HAT_UNLOAD_UNLOCK); }
-static void do_unload_two(void) { hat_unload(s.hat, r.va, 2 * PAGESIZE, HAT_UNLOAD); }
+static void
+do_unlock_page(void)
+{
+	hat_unlock(s.hat, r.va, PAGESIZE);
+}
+static void
+do_unload_page(void)
+{
+	hat_unload(s.hat, r.va, PAGESIZE, HAT_UNLOAD_UNLOCK);
+}
+static void
+do_unload_two(void)
+{
+	hat_unload(s.hat, r.va, 2 * PAGESIZE, HAT_UNLOAD);
+}
 
 /** Text about one address and the table over it. */
 static const char *
@@ -385,8 +454,8 @@ about(char *buf, size_t size, const char *fmt, uintptr_t va, const htable_t *ht)
 	return (buf);
 }
 
-#define NOT_LOCKED	"N6: 0x%lx is unlocked, but nothing in table %p is locked"
-#define NOT_ITS_OWN	"N2: 0x%lx is unloaded, but table %p is shared"
+#define NOT_LOCKED  "N6: 0x%lx is unlocked, but nothing in table %p is locked"
+#define NOT_ITS_OWN "N2: 0x%lx is unloaded, but table %p is shared"
 
 CHECK(misuse_absent, "misuse-absent", NULL, 0, 0, NULL, 0)
 {
@@ -401,12 +470,12 @@ CHECK(misuse_absent, "misuse-absent", NULL, 0, 0, NULL, 0)
 	/* a mapping without a lock; the one at VA has one, and one only */
 	r.va = last;
 	ht = hold(hat, last, 0, &busy);
-	expect_harmless("unlock", do_unlock_page, about(want, sizeof (want), NOT_LOCKED, last, ht), ht);
+	expect_harmless("unlock", do_unlock_page, about(want, sizeof(want), NOT_LOCKED, last, ht), ht);
 	r.va = VA;
 	hat_unlock(hat, VA, PAGESIZE);
 	htable_release(ht);
 	ht = hold(hat, VA, 0, &busy);
-	expect_harmless("unlock twice", do_unlock_page, about(want, sizeof (want), NOT_LOCKED, VA, ht), ht);
+	expect_harmless("unlock twice", do_unlock_page, about(want, sizeof(want), NOT_LOCKED, VA, ht), ht);
 	/* unloading with the lock that it does not have: stops, or unloads and leaves the count alone */
 	expect_assert("unload with unlock", do_unload_page, want);
 	back_to(ht, busy);
@@ -421,7 +490,7 @@ CHECK(misuse_absent, "misuse-absent", NULL, 0, 0, NULL, 0)
 	/* a page of somebody else's */
 	r.va = VA + 2 * LARGE;
 	ht = hold(hat, r.va, 0, &busy);
-	(void)about(want, sizeof (want), NOT_ITS_OWN, r.va, ht);
+	(void)about(want, sizeof(want), NOT_ITS_OWN, r.va, ht);
 	expect_harmless("unload one shared page", do_unload_page, want, ht);
 	expect_harmless("unload shared pages", do_unload_two, want, ht);
 	htable_release(ht);
@@ -433,23 +502,31 @@ CHECK(misuse_absent, "misuse-absent", NULL, 0, 0, NULL, 0)
 
 static page_t *victim;
 
-static void do_pageunload(void) { (void)hat_pageunload(victim, HAT_FORCE_PGUNLOAD); }
-static void do_demote(void) { hat_page_demote(victim); }
+static void
+do_pageunload(void)
+{
+	(void)hat_pageunload(victim, HAT_FORCE_PGUNLOAD);
+}
+static void
+do_demote(void)
+{
+	hat_page_demote(victim);
+}
 
 CHECK(misuse_pages, "misuse-pages", NULL, 0, 0, NULL, 0)
 {
 	char want[100];
 
 	stage_make(hat);
-	for (uint_t i = 0; i < 4; i++) {	/* small and large, not locked and locked by others */
+	for (uint_t i = 0; i < 4; i++) { /* small and large, not locked and locked by others */
 		victim = i < 2 ? s.page : s.large + 5;
 		if (i % 2 == 0)
 			page_unlock(victim);
 		else
 			page_downgrade(victim);
-		snprintf(want, sizeof (want), "E7: hat_pageunload: page 0x%lx is not exclusive-locked", victim->p_pagenum);
+		snprintf(want, sizeof(want), "E7: hat_pageunload: page 0x%lx is not exclusive-locked", victim->p_pagenum);
 		expect_harmless("hat_pageunload", do_pageunload, want, NULL);
-		snprintf(want, sizeof (want), "E5: hat_page_demote: page 0x%lx is not exclusive-locked", victim->p_pagenum);
+		snprintf(want, sizeof(want), "E5: hat_page_demote: page 0x%lx is not exclusive-locked", victim->p_pagenum);
 		expect_harmless("hat_page_demote", do_demote, want, NULL);
 		check_true(i % 2 == 0 ? page_trylock(victim, true) : page_tryupgrade(victim), "its lock");
 	}
@@ -462,7 +539,11 @@ CHECK(misuse_pages, "misuse-pages", NULL, 0, 0, NULL, 0)
 
 static hat_t *client, *source;
 
-static void do_show(void) { (void)hat_share(client, VA + 4 * LARGE, source, VA, LARGE, 0); }
+static void
+do_show(void)
+{
+	(void)hat_share(client, VA + 4 * LARGE, source, VA, LARGE, 0);
+}
 
 CHECK(misuse_share, "misuse-share", NULL, 0, 0, NULL, 0)
 {
@@ -471,13 +552,14 @@ CHECK(misuse_share, "misuse-share", NULL, 0, 0, NULL, 0)
 
 	stage_make(hat);
 	hat_memload(plain, VA, s.page, RU, HAT_LOAD);
-	{	/* has nothing to share; the kernel has no shared tables on either side; nobody shows himself */
-		hat_t *const pair[][2] = { { hat, plain }, { hat, kas_hat }, { kas_hat, s.src }, { s.src, s.src }, { plain, plain } };
+	{ /* has nothing to share; the kernel has no shared tables on either side; nobody shows himself */
+		hat_t *const pair[][2] = { { hat, plain }, { hat, kas_hat }, { kas_hat, s.src }, { s.src, s.src },
+			{ plain, plain } };
 
 		for (uint_t i = 0; i < NELEM(pair); i++) {
 			client = pair[i][0];
 			source = pair[i][1];
-			snprintf(want, sizeof (want), "S11: hat_share: hat %p cannot show what hat %p has", (void *)client,
+			snprintf(want, sizeof(want), "S11: hat_share: hat %p cannot show what hat %p has", (void *)client,
 			    (void *)source);
 			expect_harmless("hat_share", do_show, want, NULL);
 		}
@@ -519,14 +601,18 @@ CHECK(misuse_purge, "misuse-purge", NULL, 0, 0, NULL, 0)
 
 static hat_t *ending;
 
-static void do_end(void) { hat_free_end(ending); }
+static void
+do_end(void)
+{
+	hat_free_end(ending);
+}
 
 static void
 end_says(void)
 {
 	char want[160];
 
-	snprintf(want, sizeof (want), "S14: hat_free_end of hat %p, flags 0x%x, which CPUs 0x%lx run", (void *)ending,
+	snprintf(want, sizeof(want), "S14: hat_free_end of hat %p, flags 0x%x, which CPUs 0x%lx run", (void *)ending,
 	    ending->hat_flags, ending->hat_cpus);
 	expect_harmless("hat_free_end", do_end, want, NULL);
 }
@@ -541,7 +627,7 @@ CHECK(misuse_end, "misuse-end", NULL, 0, 0, NULL, 0)
 	hat_unload(ending, VA, PAGESIZE, HAT_UNLOAD);
 	hat_free_start(ending);
 	hat_setup(ending);
-	kpreempt_disable();	/* or it may be switched away */
+	kpreempt_disable(); /* or it may be switched away */
 	end_says();
 	kpreempt_enable();
 	hat_setup(NULL);
@@ -556,8 +642,16 @@ CHECK(misuse_end, "misuse-end", NULL, 0, 0, NULL, 0)
 static uintptr_t slot;
 static paddr_t slot_pa;
 
-static void do_setup(void) { slot_pa = hat_mempte_setup(slot); }
-static void do_release(void) { hat_mempte_release(slot, slot_pa); }
+static void
+do_setup(void)
+{
+	slot_pa = hat_mempte_setup(slot);
+}
+static void
+do_release(void)
+{
+	hat_mempte_release(slot, slot_pa);
+}
 
 static void
 do_remap(void)
@@ -577,14 +671,14 @@ CHECK(misuse_slots, "misuse-slots", NULL, 0, 0, NULL, 0)
 	for (uint_t i = 0; i < NELEM(wrong); i++) {
 		slot = wrong[i];
 		slot_pa = 1;
-		snprintf(want, sizeof (want), "S9: hat_mempte_setup: 0x%lx is no page of the kernel", slot);
+		snprintf(want, sizeof(want), "S9: hat_mempte_setup: 0x%lx is no page of the kernel", slot);
 		expect_harmless("hat_mempte_setup", do_setup, want, NULL);
 #ifndef DEBUG
 		check_eq(slot_pa, 0, "address of a slot that does not exist");
 #endif
-		snprintf(want, sizeof (want), "S9: hat_mempte_remap: 0x%lx is no page of the kernel", slot);
+		snprintf(want, sizeof(want), "S9: hat_mempte_remap: 0x%lx is no page of the kernel", slot);
 		expect_harmless("hat_mempte_remap", do_remap, want, NULL);
-		snprintf(want, sizeof (want), "S9: hat_mempte_release: 0x%lx is no page of the kernel", slot);
+		snprintf(want, sizeof(want), "S9: hat_mempte_release: 0x%lx is no page of the kernel", slot);
 		expect_harmless("hat_mempte_release", do_release, want, NULL);
 	}
 	vmem_free(heap_arena, (void *)heap, PAGESIZE);

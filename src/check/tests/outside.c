@@ -11,11 +11,11 @@
 
 /** A table with one leaf, made by hand: no count is raised. */
 static struct {
-	uintptr_t	va;
-	htable_t	*ht;
-	page_t		*pp;
-	x86pte_t	leaf;
-	uint_t		entry;
+	uintptr_t va;
+	htable_t *ht;
+	page_t *pp;
+	x86pte_t leaf;
+	uint_t entry;
 } made;
 
 static void
@@ -69,10 +69,7 @@ CHECK(outside_same, "outside-same", NULL, 0, 0, NULL, 0)
 	unmake();
 }
 
-CHECK(outside_empty, "outside-empty", NULL, 0, 0, NULL, 0)
-{
-	check_outside(hat);
-}
+CHECK(outside_empty, "outside-empty", NULL, 0, 0, NULL, 0) { check_outside(hat); }
 
 CHECK(outside_leaf, "outside-leaf", NULL, 0, 0, NULL, 0)
 {

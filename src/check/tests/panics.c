@@ -26,24 +26,24 @@
 #include <memmap.h>
 #include "holds.h"
 
-#define VA	((uintptr_t)0x40000000)
-#define RU	(PROT_READ | PROT_USER)
-#define RWU	(RU | PROT_WRITE)
-#define LARGE	(LEVEL_SIZE(1))
-#define NLARGE	((uint_t)(LARGE >> PAGESHIFT))
-#define ULL	unsigned long long
-#define NO_PAGE	((pfn_t)0xffff0)	/**< a frame beyond memory that every format can express */
+#define VA      ((uintptr_t)0x40000000)
+#define RU      (PROT_READ | PROT_USER)
+#define RWU     (RU | PROT_WRITE)
+#define LARGE   (LEVEL_SIZE(1))
+#define NLARGE  ((uint_t)(LARGE >> PAGESHIFT))
+#define ULL     unsigned long long
+#define NO_PAGE ((pfn_t)0xffff0) /**< a frame beyond memory that every format can express */
 
 /** What the functions that are to panic work on. */
 static struct {
-	hat_t		*hat, *other;
-	htable_t	*ht, *up;
-	page_t		*pp;
-	uintptr_t	va;
-	pfn_t		pfn;
-	level_t		level;
-	uint_t		attr, flags, i;
-	x86pte_t	pte;
+	hat_t *hat, *other;
+	htable_t *ht, *up;
+	page_t *pp;
+	uintptr_t va;
+	pfn_t pfn;
+	level_t level;
+	uint_t attr, flags, i;
+	x86pte_t pte;
 } x;
 
 /** Call fn: it must panic, with this very text. */
@@ -62,9 +62,9 @@ expect_panic(void (*fn)(void), const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(want, sizeof (want), fmt, ap);
+	vsnprintf(want, sizeof(want), fmt, ap);
 	va_end(ap);
-	check_true(check_panics(call, &fn, text, sizeof (text)), "no panic; wanted: %s", want);
+	check_true(check_panics(call, &fn, text, sizeof(text)), "no panic; wanted: %s", want);
 	check_note("%s", text);
 	if (strcmp(text, want) != 0)
 		check_note("wanted: %s", want);
@@ -139,8 +139,16 @@ lock_table(const htable_t *ht)
 
 /* ------------------------------------------------------------------ levels, links, shares */
 
-static void do_create(void) { (void)htable_create(x.hat, VA, x.level, NULL); }
-static void do_alloc(void) { (void)htable_alloc(x.hat, 0, x.level, NULL); }
+static void
+do_create(void)
+{
+	(void)htable_create(x.hat, VA, x.level, NULL);
+}
+static void
+do_alloc(void)
+{
+	(void)htable_alloc(x.hat, 0, x.level, NULL);
+}
 
 CHECK(panic_levels, "panic-levels", NULL, 0, 0, NULL, 0)
 {
@@ -182,9 +190,9 @@ CHECK(panic_link, "panic-link", NULL, 0, 0, NULL, 0)
 		x.up = hold(hat, VA, 1, &busy);
 		pte = raw_get(x.up, slot_of(x.up, VA));
 		check_eq(PTE2PFN(pte, 1 - round), round == 0 ? large->p_pagenum : low->ht_pfn, "what is in the slot");
-		expect_panic(do_link, "link_ptp: slot %u of table %p was not empty: 0x%llx", slot_of(x.up, VA), (void *)x.up,
-		    (ULL)pte);
-		atomic_dec_int(&x.up->ht_valid_cnt);	/* it goes up first */
+		expect_panic(
+		    do_link, "link_ptp: slot %u of table %p was not empty: 0x%llx", slot_of(x.up, VA), (void *)x.up, (ULL)pte);
+		atomic_dec_int(&x.up->ht_valid_cnt); /* it goes up first */
 		if (round == 0)
 			hat_unload(hat, VA, LARGE, HAT_UNLOAD);
 		htable_release(low);
@@ -193,9 +201,23 @@ CHECK(panic_link, "panic-link", NULL, 0, 0, NULL, 0)
 	free_group(large);
 }
 
-static void do_release(void) { htable_release(x.ht); }
-static void do_cut(void) { lock_table(x.ht); htable_cut(x.ht); }
-static void do_uncut(void) { lock_table(x.ht); htable_uncut(x.ht); }
+static void
+do_release(void)
+{
+	htable_release(x.ht);
+}
+static void
+do_cut(void)
+{
+	lock_table(x.ht);
+	htable_cut(x.ht);
+}
+static void
+do_uncut(void)
+{
+	lock_table(x.ht);
+	htable_uncut(x.ht);
+}
 
 /* A bit more than our link has; another frame; nothing. */
 CHECK(panic_unlink, "panic-unlink", NULL, 0, 0, NULL, 0)
@@ -213,8 +235,8 @@ CHECK(panic_unlink, "panic-unlink", NULL, 0, 0, NULL, 0)
 		raw_put(x.up, slot, bad);
 		expect_panic(do_release, "unlink_ptp: bad link in slot %u of table %p: found 0x%llx, expected 0x%llx", slot,
 		    (void *)x.up, (ULL)bad, (ULL)link);
-		expect_panic(do_cut, "htable_cut: bad link to table %p: found 0x%llx, expected 0x%llx", (void *)x.ht, (ULL)bad,
-		    (ULL)link);
+		expect_panic(
+		    do_cut, "htable_cut: bad link to table %p: found 0x%llx, expected 0x%llx", (void *)x.ht, (ULL)bad, (ULL)link);
 		raw_put(x.up, slot, link);
 		x.ht->ht_flags |= HTABLE_CUT;
 		expect_panic(do_uncut, "htable_cut: bad link to table %p: found 0x%llx, expected 0x%llx", (void *)x.ht, (ULL)link,
@@ -243,7 +265,11 @@ free_source(hat_t *src)
 	hat_free_end(src);
 }
 
-static void do_share(void) { (void)hat_share(x.hat, VA, x.other, VA, LARGE, 0); }
+static void
+do_share(void)
+{
+	(void)hat_share(x.hat, VA, x.other, VA, LARGE, 0);
+}
 
 static void
 do_share_create(void)
@@ -282,9 +308,21 @@ CHECK(panic_share, "panic-share", NULL, 0, 0, NULL, 0)
 
 /* ------------------------------------------------------------------ memory */
 
-static void do_free_frame(void) { ptable_free(x.pfn); }
-static void do_alloc_frame(void) { (void)ptable_alloc(0); }
-static void do_fallback(void) { (void)htable_alloc_fallback(x.hat, false); }
+static void
+do_free_frame(void)
+{
+	ptable_free(x.pfn);
+}
+static void
+do_alloc_frame(void)
+{
+	(void)ptable_alloc(0);
+}
+static void
+do_fallback(void)
+{
+	(void)htable_alloc_fallback(x.hat, false);
+}
 
 CHECK(panic_frames, "panic-frames", NULL, 0, 0, NULL, 0)
 {
@@ -294,7 +332,7 @@ CHECK(panic_frames, "panic-frames", NULL, 0, 0, NULL, 0)
 	x.hat = hat;
 	x.pfn = NO_PAGE;
 	expect_panic(do_free_frame, "ptable_free: frame 0x%lx has no page", NO_PAGE);
-	atomic_inc_32(&active_ptables);		/* it goes down first */
+	atomic_inc_32(&active_ptables); /* it goes down first */
 #ifdef DEBUG
 	atomic_add_long(&hatstat.hs_ptable_frees, -1);
 #endif
@@ -347,9 +385,9 @@ CHECK(panic_records, "panic-records", NULL, 0, 0, NULL, 0)
 	x.pp = new_page();
 	x.ht = htable_create(hat, VA, 0, NULL);
 	x.i = 7;
-	expect_unknown();		/* nothing maps it */
+	expect_unknown(); /* nothing maps it */
 	hat_memload(hat, VA, x.pp, RU, HAT_LOAD);
-	expect_unknown();		/* one other does, which the page has in itself */
+	expect_unknown(); /* one other does, which the page has in itself */
 	busy = x.ht->ht_busy;
 	hment_reserve_pool = NULL;
 	hment_reserve_cnt = 0;
@@ -358,7 +396,7 @@ CHECK(panic_records, "panic-records", NULL, 0, 0, NULL, 0)
 	hment_reserve_cnt = count;
 	back_to(x.ht, busy);
 	hat_memload(hat, VA + PAGESIZE, x.pp, RU, HAT_LOAD);
-	expect_unknown();		/* two do, on a list */
+	expect_unknown(); /* two do, on a list */
 	hat_unload(hat, VA, 2 * PAGESIZE, HAT_UNLOAD);
 	htable_release(x.ht);
 	page_free(x.pp, 0);
@@ -366,11 +404,31 @@ CHECK(panic_records, "panic-records", NULL, 0, 0, NULL, 0)
 
 /* ------------------------------------------------------------------ leaves that lie */
 
-static void do_unload(void) { hat_unload(x.hat, VA, PAGESIZE, HAT_UNLOAD); }
-static void do_unload_two(void) { hat_unload(x.hat, VA, 2 * PAGESIZE, HAT_UNLOAD); }
-static void do_protect(void) { hat_chgprot(x.hat, VA, PAGESIZE, RU); }
-static void do_sync(void) { hat_sync(x.hat, VA, PAGESIZE, HAT_SYNC_ZERORM); }
-static void do_pageunload(void) { (void)hat_pageunload(x.pp, HAT_FORCE_PGUNLOAD); }
+static void
+do_unload(void)
+{
+	hat_unload(x.hat, VA, PAGESIZE, HAT_UNLOAD);
+}
+static void
+do_unload_two(void)
+{
+	hat_unload(x.hat, VA, 2 * PAGESIZE, HAT_UNLOAD);
+}
+static void
+do_protect(void)
+{
+	hat_chgprot(x.hat, VA, PAGESIZE, RU);
+}
+static void
+do_sync(void)
+{
+	hat_sync(x.hat, VA, PAGESIZE, HAT_SYNC_ZERORM);
+}
+static void
+do_pageunload(void)
+{
+	(void)hat_pageunload(x.pp, HAT_FORCE_PGUNLOAD);
+}
 
 static x86pte_t
 with_frame(x86pte_t pte, pfn_t pfn)
@@ -395,21 +453,23 @@ CHECK(panic_leaves, "panic-leaves", NULL, 0, 0, NULL, 0)
 	bad = with_frame(good, NO_PAGE);
 	for (uint_t i = 0; i < NELEM(touch); i++) {
 		raw_put(x.ht, slot, bad);
-		expect_panic(touch[i], i < 2 ? "hat_pte_unmap: no page for entry 0x%llx, table %p, slot %u" :
-		    "hat: no page for recorded entry 0x%llx, table %p, slot %u", (ULL)bad, (void *)x.ht, slot);
+		expect_panic(touch[i],
+		    i < 2 ? "hat_pte_unmap: no page for entry 0x%llx, table %p, slot %u" :
+			    "hat: no page for recorded entry 0x%llx, table %p, slot %u",
+		    (ULL)bad, (void *)x.ht, slot);
 		back_to(x.ht, busy);
 	}
 	bad = with_frame(good, other->p_pagenum);
-	for (uint_t i = 0; i < 2; i++) {	/* another page's, and none */
+	for (uint_t i = 0; i < 2; i++) { /* another page's, and none */
 		bad = i == 0 ? bad : 0;
 		raw_put(x.ht, slot, bad);
 		expect_panic(do_pageunload, "hati_page_unmap: entry 0x%llx does not map page 0x%lx: table %p, slot %u", (ULL)bad,
 		    x.pp->p_pagenum, (void *)x.ht, slot);
 		back_to(x.ht, busy);
 	}
-	hat->hat_guests = 0;		/* who panicked has not counted down again */
+	hat->hat_guests = 0; /* who panicked has not counted down again */
 	hat_unflushed = 0;
-	raw_put(x.ht, slot, good);		/* it is cleared first */
+	raw_put(x.ht, slot, good); /* it is cleared first */
 	hat_unload(hat, VA, PAGESIZE, HAT_UNLOAD);
 	htable_release(x.ht);
 	page_free(x.pp, 0);
@@ -418,7 +478,11 @@ CHECK(panic_leaves, "panic-leaves", NULL, 0, 0, NULL, 0)
 
 /* ------------------------------------------------------------------ loading */
 
-static void do_devload(void) { hat_devload(x.hat, VA, PAGESIZE, x.pfn, x.attr, x.flags); }
+static void
+do_devload(void)
+{
+	hat_devload(x.hat, VA, PAGESIZE, x.pfn, x.attr, x.flags);
+}
 
 CHECK(panic_devload, "panic-devload", NULL, 0, 0, NULL, 0)
 {
@@ -440,7 +504,7 @@ CHECK(panic_devload, "panic-devload", NULL, 0, 0, NULL, 0)
 		page_unlock(pp);
 		expect_panic(do_devload, "hat_devload: page 0x%lx, to be mapped at 0x%lx, is not locked", x.pfn, VA);
 		check_true(page_trylock(pp, false), "its lock");
-		hat_devload(hat, VA, PAGESIZE, x.pfn, RU, HAT_LOAD);	/* one holder is enough */
+		hat_devload(hat, VA, PAGESIZE, x.pfn, RU, HAT_LOAD); /* one holder is enough */
 		hat_unload(hat, VA, PAGESIZE, HAT_UNLOAD);
 		check_true(page_tryupgrade(pp), "its lock");
 	}
@@ -451,9 +515,9 @@ CHECK(panic_devload, "panic-devload", NULL, 0, 0, NULL, 0)
 
 /** A mapping, and what may not take its place. */
 static const struct remap {
-	bool		old_memory, new_memory;	/* or a device's */
-	uint_t		old_attr, old_flags, new_attr, new_flags;
-	bool		same;			/* frame */
+	bool old_memory, new_memory; /* or a device's */
+	uint_t old_attr, old_flags, new_attr, new_flags;
+	bool same; /* frame */
 } remaps[] = {
 	{ true, true, RWU, HAT_LOAD, RWU, HAT_LOAD, false },
 	{ true, true, RWU, HAT_LOAD, RWU, HAT_LOAD_REMAP, false },
@@ -494,7 +558,7 @@ try_remap(const struct remap *r, page_t *a, page_t *b)
 	check_eq(raw_get(x.ht, slot_of(x.ht, VA)), old, "the entry to be replaced");
 	expect_panic(do_devload, "hat: mapping cannot become another: old entry 0x%llx, new entry 0x%llx, level %d", (ULL)old,
 	    (ULL)leaf(x.pfn, r->new_attr, r->new_flags, r->new_memory), 0);
-	raw_put(x.ht, slot_of(x.ht, VA), old);	/* it is replaced first */
+	raw_put(x.ht, slot_of(x.ht, VA), old); /* it is replaced first */
 	back_to(x.ht, busy);
 	hat_unload(x.hat, VA, PAGESIZE, HAT_UNLOAD);
 	htable_release(x.ht);
@@ -526,7 +590,7 @@ CHECK(panic_covers, "panic-covers", NULL, 0, 0, NULL, 0)
 
 	(void)hat;
 	if (mmu.max_level == VLP_LEVEL || !md_hat_is_vlp(&narrow))
-		return;		/* 32-bit kernel: see src/tests/test_panics.py */
+		return; /* 32-bit kernel: see src/tests/test_panics.py */
 	x.hat = small = hat_alloc(&narrow);
 	x.ht = hold(small, 0, VLP_LEVEL, &busy);
 	x.va = (uintptr_t)(5 * (uint64_t)0x40000000);
@@ -542,27 +606,63 @@ CHECK(panic_covers, "panic-covers", NULL, 0, 0, NULL, 0)
 static uintptr_t cut_from;
 static size_t cut_len;
 
-static void do_cut_unload(void) { hat_unload(x.hat, cut_from, cut_len, HAT_UNLOAD); }
-static void do_cut_callback(void) { hat_unload_callback(x.hat, cut_from, cut_len, HAT_UNLOAD, NULL); }
-static void do_cut_chgprot(void) { hat_chgprot(x.hat, cut_from, cut_len, RU); }
-static void do_cut_setattr(void) { hat_setattr(x.hat, cut_from, cut_len, PROT_EXEC | HAT_NOSYNC); }
-static void do_cut_clrattr(void) { hat_clrattr(x.hat, cut_from, cut_len, PROT_WRITE); }
-static void do_cut_chgattr(void) { hat_chgattr(x.hat, cut_from, cut_len, RU); }
+static void
+do_cut_unload(void)
+{
+	hat_unload(x.hat, cut_from, cut_len, HAT_UNLOAD);
+}
+static void
+do_cut_callback(void)
+{
+	hat_unload_callback(x.hat, cut_from, cut_len, HAT_UNLOAD, NULL);
+}
+static void
+do_cut_chgprot(void)
+{
+	hat_chgprot(x.hat, cut_from, cut_len, RU);
+}
+static void
+do_cut_setattr(void)
+{
+	hat_setattr(x.hat, cut_from, cut_len, PROT_EXEC | HAT_NOSYNC);
+}
+static void
+do_cut_clrattr(void)
+{
+	hat_clrattr(x.hat, cut_from, cut_len, PROT_WRITE);
+}
+static void
+do_cut_chgattr(void)
+{
+	hat_chgattr(x.hat, cut_from, cut_len, RU);
+}
 
 static const struct {
-	const char	*who;
-	void		(*fn)(void);
+	const char *who;
+	void (*fn)(void);
 } cutters[] = {
-	{ "hat_unload", do_cut_unload }, { "hat_unload", do_cut_callback }, { "hat_chgprot", do_cut_chgprot },
-	{ "hat_setattr", do_cut_setattr }, { "hat_clrattr", do_cut_clrattr }, { "hat_chgattr", do_cut_chgattr },
+	{ "hat_unload", do_cut_unload },
+	{ "hat_unload", do_cut_callback },
+	{ "hat_chgprot", do_cut_chgprot },
+	{ "hat_setattr", do_cut_setattr },
+	{ "hat_clrattr", do_cut_clrattr },
+	{ "hat_chgattr", do_cut_chgattr },
 };
 
 /* C-43: its inside, one page or more, its head, its tail and beyond; on small pages before it nothing is said about. */
 CHECK(panic_cut, "panic-cut", NULL, 0, 0, NULL, 0)
 {
-	const struct { uintptr_t off; size_t len; } range[] = {
-		{ PAGESIZE, PAGESIZE }, { 5 * PAGESIZE, 7 * PAGESIZE }, { 0, PAGESIZE }, { 0, LARGE - PAGESIZE },
-		{ LARGE - PAGESIZE, PAGESIZE }, { LARGE - PAGESIZE, 3 * PAGESIZE }, { PAGESIZE, LARGE - PAGESIZE },
+	const struct {
+		uintptr_t off;
+		size_t len;
+	} range[] = {
+		{ PAGESIZE, PAGESIZE },
+		{ 5 * PAGESIZE, 7 * PAGESIZE },
+		{ 0, PAGESIZE },
+		{ 0, LARGE - PAGESIZE },
+		{ LARGE - PAGESIZE, PAGESIZE },
+		{ LARGE - PAGESIZE, 3 * PAGESIZE },
+		{ PAGESIZE, LARGE - PAGESIZE },
 	};
 	page_t *large = new_group();
 	int32_t busy;
@@ -586,8 +686,16 @@ CHECK(panic_cut, "panic-cut", NULL, 0, 0, NULL, 0)
 
 /* ------------------------------------------------------------------ CPU-private slots */
 
-static void do_slot(void) { (void)hat_mempte_setup(x.va); }
-static void do_unslot(void) { hat_mempte_release(x.va, 0); }
+static void
+do_slot(void)
+{
+	(void)hat_mempte_setup(x.va);
+}
+static void
+do_unslot(void)
+{
+	hat_mempte_release(x.va, 0);
+}
 
 CHECK(panic_slots, "panic-slots", NULL, 0, 0, NULL, 0)
 {
@@ -604,7 +712,7 @@ CHECK(panic_slots, "panic-slots", NULL, 0, 0, NULL, 0)
 	expect_panic(do_unslot, "hat_mempte: 0x%lx has no slot, or there are no more than %u", mapped, HAT_NMEMPTE);
 	back_to(x.ht, busy);
 	htable_release(x.ht);
-	*(volatile char *)mapped = 1;		/* it is still there */
+	*(volatile char *)mapped = 1; /* it is still there */
 	kmem_free((void *)mapped, PAGESIZE);
 	/* one more than there are */
 	for (uint_t i = 0; i < HAT_NMEMPTE; i++)
@@ -622,7 +730,7 @@ CHECK(panic_slots, "panic-slots", NULL, 0, 0, NULL, 0)
 	vmem_free(heap_arena, (void *)heap, (HAT_NMEMPTE + 1) * PAGESIZE);
 	x.va = HEAP_END - PAGESIZE;
 	if (mmu.max_level == 1)
-		return;		/* all of the kernel's tables exist from the start */
+		return; /* all of the kernel's tables exist from the start */
 	x.ht = htable_lookup(kas_hat, x.va, 0);
 	htable_release(x.ht);
 	check_true(x.ht == NULL, "the end of the heap is used");
@@ -631,14 +739,46 @@ CHECK(panic_slots, "panic-slots", NULL, 0, 0, NULL, 0)
 
 /* ------------------------------------------------------------------ the rest */
 
-static void do_kbm_map(void) { kbm_map(VA, 0x100000, 0); }
-static void do_kbm_unmap(void) { kbm_unmap(VA); }
-static void do_kbm_read_only(void) { kbm_read_only(VA); }
-static void do_kbm_make_table(void) { kbm_make_table(VA, 0); }
-static void do_supported(void) { (void)hat_supported((enum hat_feature)x.i); }
-static void do_kernelbase(void) { (void)hat_kernelbase(x.va); }
-static void do_kpm_fault(void) { hat_kpm_fault(x.va); }
-static void do_segkmem_free(void) { segkmem_free(heap_arena, (void *)x.va, PAGESIZE); }
+static void
+do_kbm_map(void)
+{
+	kbm_map(VA, 0x100000, 0);
+}
+static void
+do_kbm_unmap(void)
+{
+	kbm_unmap(VA);
+}
+static void
+do_kbm_read_only(void)
+{
+	kbm_read_only(VA);
+}
+static void
+do_kbm_make_table(void)
+{
+	kbm_make_table(VA, 0);
+}
+static void
+do_supported(void)
+{
+	(void)hat_supported((enum hat_feature)x.i);
+}
+static void
+do_kernelbase(void)
+{
+	(void)hat_kernelbase(x.va);
+}
+static void
+do_kpm_fault(void)
+{
+	hat_kpm_fault(x.va);
+}
+static void
+do_segkmem_free(void)
+{
+	segkmem_free(heap_arena, (void *)x.va, PAGESIZE);
+}
 
 static void
 do_vlp_init(void)

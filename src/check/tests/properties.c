@@ -15,11 +15,11 @@
 #include <vm/page.h>
 #include <x86/cpufunc.h>
 
-#define VA	((uintptr_t)0x40000000)
-#define RU	(PROT_READ | PROT_USER)
-#define RWU	(RU | PROT_WRITE)
+#define VA  ((uintptr_t)0x40000000)
+#define RU  (PROT_READ | PROT_USER)
+#define RWU (RU | PROT_WRITE)
 
-static hat_t *space;			/* what is raced for */
+static hat_t *space; /* what is raced for */
 static page_t *page;
 
 static page_t *
@@ -52,7 +52,7 @@ static void
 create(uint_t side, uint_t round)
 {
 	if (side == 0)
-		race_wait(round / 32 * 50);	/* which one is first at the lock differs from kernel to kernel */
+		race_wait(round / 32 * 50); /* which one is first at the lock differs from kernel to kernel */
 	made[side] = htable_create(space, VA, 0, NULL);
 }
 
@@ -86,7 +86,7 @@ CHECK(prop_create, "prop-create", NULL, 0, 0, NULL, 0)
 	space = hat;
 	losers = 0;
 	made[0] = made[1] = made[2] = made[3] = NULL;
-	htable_release(htable_create(hat, VA, 0, NULL));	/* what is kept above it */
+	htable_release(htable_create(hat, VA, 0, NULL)); /* what is kept above it */
 	htable_purge_hat(hat);
 	tables = active_ptables;
 	if (race_run(&r) == 0)
@@ -112,7 +112,7 @@ release_or_look(uint_t side, uint_t round)
 		htable_release(last_hold);
 		return;
 	}
-	race_wait(round % 4 * 2000);	/* from before the release to well behind it: it may have to wait for a lock, twice */
+	race_wait(round % 4 * 2000); /* from before the release to well behind it: it may have to wait for a lock, twice */
 	ht = htable_lookup(space, VA, 0);
 	atomic_inc_32(ht == NULL ? &misses : &hits);
 	if (ht == NULL)
@@ -130,7 +130,7 @@ static void
 hold_again(uint_t round)
 {
 	if (round % 2 == 0)
-		htable_purge_hat(space);	/* the object itself has been freed too */
+		htable_purge_hat(space); /* the object itself has been freed too */
 	last_hold = htable_create(space, VA, 0, NULL);
 }
 
@@ -151,7 +151,7 @@ CHECK(prop_release, "prop-release", NULL, 0, 0, NULL, 0)
 
 /* ------------------------------------------------------------------ D6: destroyed while others steal */
 
-#define VICTIM_TABLES	3
+#define VICTIM_TABLES 3
 
 static hat_t *victim;
 static volatile uint32_t met, stolen;
@@ -220,9 +220,9 @@ CHECK(prop_destroy, "prop-destroy", NULL, 0, 0, NULL, 0)
 /* ------------------------------------------------------------------ D4: stolen from all who run it */
 
 /* Not the table's first page, whose translation goes with the link to the table. */
-#define IN_TABLE	(VA + 5 * PAGESIZE)
+#define IN_TABLE (VA + 5 * PAGESIZE)
 
-static volatile uint32_t gone, warm;	/* what side 0 takes away; how many others have used it */
+static volatile uint32_t gone, warm; /* what side 0 takes away; how many others have used it */
 static uint_t nsides;
 
 /* Cached and empty tables of others go first. */
@@ -234,7 +234,8 @@ rob_until_gone(void)
 	for (uint_t i = 0; i < 64 && hat_getpfnum(space, IN_TABLE) != PFN_INVALID; i++)
 		rob();
 	race_true(hat_getpfnum(space, IN_TABLE) == PFN_INVALID, "the table cannot be stolen");
-	race_true((page->p_nrm & (P_REF | P_MOD)) == (P_REF | P_MOD), "the page does not know that it was written to: 0x%x", page->p_nrm);
+	race_true(
+	    (page->p_nrm & (P_REF | P_MOD)) == (P_REF | P_MOD), "the page does not know that it was written to: 0x%x", page->p_nrm);
 	gone = 1;
 }
 
@@ -249,11 +250,11 @@ steal_or_use(uint_t side, uint_t round)
 		return;
 	}
 	hat_setup(space);
-	race_true(poke((void *)(IN_TABLE + side * 64), &byte, sizeof (byte)), "CPU %u cannot write to a mapped page", side);
+	race_true(poke((void *)(IN_TABLE + side * 64), &byte, sizeof(byte)), "CPU %u cannot write to a mapped page", side);
 	atomic_inc_32(&warm);
 	while (!gone)
 		pause();
-	seen = peek((void *)IN_TABLE, &byte, sizeof (byte));
+	seen = peek((void *)IN_TABLE, &byte, sizeof(byte));
 	race_true(!seen, "CPU %u still reaches a page whose table has been stolen", side);
 	hat_setup(NULL);
 }
@@ -284,10 +285,10 @@ CHECK(prop_steal, "prop-steal", NULL, 0, 0, NULL, 0)
 
 /* ------------------------------------------------------------------ D7: write-protected under a writer */
 
-#define WRITES	40u
+#define WRITES 40u
 
-static uint8_t wrote[RACE_SIDES];	/* the last value that each side has written: a byte, for a write that cannot be half done */
-static volatile uint32_t cut;		/* rounds in which a writer was stopped in the middle */
+static uint8_t wrote[RACE_SIDES]; /* the last value that each side has written: a byte, for a write that cannot be half done */
+static volatile uint32_t cut;     /* rounds in which a writer was stopped in the middle */
 
 static uintptr_t
 word_of(uint_t side)
@@ -303,7 +304,7 @@ write_until_fault(uint_t side)
 	for (n = 0; n < WRITES; n++) {
 		uint8_t next = wrote[side] + 1;
 
-		if (!poke((void *)word_of(side), &next, sizeof (next)))
+		if (!poke((void *)word_of(side), &next, sizeof(next)))
 			break;
 		wrote[side] = next;
 	}
@@ -315,7 +316,7 @@ static void
 read_words(uint8_t *words)
 {
 	for (uint_t i = 0; i < RACE_SIDES; i++)
-		if (!peek((void *)word_of(i), &words[i], sizeof (words[i])))
+		if (!peek((void *)word_of(i), &words[i], sizeof(words[i])))
 			race_true(false, "the page cannot be read");
 }
 
@@ -335,7 +336,8 @@ protect(void)
 		written = written || then[i] != before[i];
 		before[i] = then[i];
 	}
-	race_true(!written || (hat_pagesync(page, HAT_SYNC_DONTZERO) & P_MOD), "the page was written to, and is not known as dirty");
+	race_true(
+	    !written || (hat_pagesync(page, HAT_SYNC_DONTZERO) & P_MOD), "the page was written to, and is not known as dirty");
 }
 
 static void
@@ -359,7 +361,7 @@ allow_writes(uint_t round)
 	(void)round;
 	hat_setup(space);
 	for (uint_t i = 1; i < RACE_SIDES; i++)
-		race_true(peek((void *)word_of(i), &word, sizeof (word)) && word == wrote[i], "side %u wrote %u, and there is %u", i,
+		race_true(peek((void *)word_of(i), &word, sizeof(word)) && word == wrote[i], "side %u wrote %u, and there is %u", i,
 		    wrote[i], word);
 	(void)hat_pagesync(page, HAT_SYNC_ZERORM);
 	page->p_nrm = 0;
@@ -379,7 +381,7 @@ CHECK(prop_protect, "prop-protect", NULL, 0, 0, NULL, 0)
 	hat_setup(hat);
 	for (uint_t i = 0; i < RACE_SIDES; i++) {
 		wrote[i] = 0;
-		check_true(poke((void *)word_of(i), &zero, sizeof (zero)), "the page cannot be written");
+		check_true(poke((void *)word_of(i), &zero, sizeof(zero)), "the page cannot be written");
 	}
 	hat_setup(NULL);
 	allow_writes(0);
@@ -396,7 +398,7 @@ CHECK(prop_protect, "prop-protect", NULL, 0, 0, NULL, 0)
  * never do. So the others play the MMU: with interrupts off, in the middle of one instruction as it were.
  */
 static htable_t *table;
-static x86pte_t was, answer;		/* of x86pte_update() */
+static x86pte_t was, answer; /* of x86pte_update() */
 static volatile uint32_t dirtied, stale;
 
 static void
@@ -536,11 +538,11 @@ unload_or_read(uint_t side, uint_t round)
 		return;
 	}
 	hat_setup(client[side]);
-	race_true(peek((void *)VA, &word, sizeof (word)), "a client on CPU %u cannot read a shared page", side);
+	race_true(peek((void *)VA, &word, sizeof(word)), "a client on CPU %u cannot read a shared page", side);
 	atomic_inc_32(&warm);
 	while (!gone)
 		pause();
-	seen = peek((void *)VA, &word, sizeof (word));
+	seen = peek((void *)VA, &word, sizeof(word));
 	race_true(!seen, "a client on CPU %u still reads a page that the source has unloaded", side);
 	hat_setup(NULL);
 }
@@ -572,7 +574,7 @@ CHECK(prop_share, "prop-share", NULL, 0, 0, NULL, 0)
 		check_eq(ht->ht_busy, busy + (int32_t)i, "holds on the source");
 	}
 	(void)race_run(&r);
-	for (uint_t i = RACE_SIDES; --i > 0; ) {
+	for (uint_t i = RACE_SIDES; --i > 0;) {
 		hat_unshare(client[i], VA, LEVEL_SIZE(1), 0);
 		check_eq(ht->ht_busy, busy + (int32_t)i - 1, "holds on the source, going down");
 		if (i > 1) {

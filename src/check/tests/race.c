@@ -12,13 +12,13 @@
 #include <x86/cpufunc.h>
 
 static struct {
-	struct race	race;
-	uint_t		sides, round;
-	volatile uint32_t arrived;	/**< at all barriers so far */
-	volatile uint32_t wrong;	/**< somebody has said so */
-	char		text[160];
-	const char	*file;
-	int		line;
+	struct race race;
+	uint_t sides, round;
+	volatile uint32_t arrived; /**< at all barriers so far */
+	volatile uint32_t wrong;   /**< somebody has said so */
+	char text[160];
+	const char *file;
+	int line;
 } now;
 
 void
@@ -36,7 +36,7 @@ race_wrong(const char *file, int line, const char *fmt, ...)
 	if (atomic_swap_32(&now.wrong, 1) != 0)
 		return;
 	va_start(ap, fmt);
-	vsnprintf(now.text, sizeof (now.text), fmt, ap);
+	vsnprintf(now.text, sizeof(now.text), fmt, ap);
 	va_end(ap);
 	now.file = file;
 	now.line = line;
@@ -88,7 +88,7 @@ race_run(const struct race *r)
 		check_note("needs more than one CPU");
 		return (0);
 	}
-	memset(&now, 0, sizeof (now));
+	memset(&now, 0, sizeof(now));
 	now.race = *r;
 	now.sides = MIN((uint_t)ncpus, RACE_SIDES);
 	for (uint_t i = 0; i < now.sides; i++)

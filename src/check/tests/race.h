@@ -11,14 +11,14 @@
 
 #include <sys/types.h>
 
-#define RACE_SIDES	4u
+#define RACE_SIDES 4u
 
 /** What is raced. Sides are numbered from 0; side 0 runs `between` while the others wait. */
 struct race {
-	void	(*fn)(uint_t side, uint_t round);
-	void	(*between)(uint_t round);	/**< judge this round, prepare the next one */
-	uint_t	rounds;
-	uint_t	scale;				/**< sides begin up to 31 times so many loops apart */
+	void (*fn)(uint_t side, uint_t round);
+	void (*between)(uint_t round); /**< judge this round, prepare the next one */
+	uint_t rounds;
+	uint_t scale; /**< sides begin up to 31 times so many loops apart */
 };
 
 /**
@@ -28,7 +28,7 @@ struct race {
  */
 uint_t race_run(const struct race *r);
 /** What must hold, said by any side; the first failure ends the race after this round. */
-#define race_true(cond, ...)	((cond) ? (void)0 : race_wrong(__FILE__, __LINE__, __VA_ARGS__))
+#define race_true(cond, ...) ((cond) ? (void)0 : race_wrong(__FILE__, __LINE__, __VA_ARGS__))
 void race_wrong(const char *file, int line, const char *fmt, ...) PRINTFLIKE(3, 4);
 /** Spend some time. */
 void race_wait(uint_t loops);

@@ -12,9 +12,9 @@
 #include <sys/thread.h>
 #include <vm/page.h>
 
-#define VA	((uintptr_t)0x40000000)
-#define RW	(PROT_READ | PROT_WRITE)
-#define NTABLES	200u
+#define VA      ((uintptr_t)0x40000000)
+#define RW      (PROT_READ | PROT_WRITE)
+#define NTABLES 200u
 
 static page_t *
 get_page(void)
@@ -55,7 +55,7 @@ CHECK(chains_grow, "chains-grow", NULL, 0, 0, NULL, 0)
 	hat_unload(hat, VA, NTABLES * LEVEL_SIZE(1), HAT_UNLOAD);
 }
 
-#ifdef DEBUG	/* flushes are counted there only */
+#ifdef DEBUG /* flushes are counted there only */
 /* C-17: recorded pages and others in one table, all used; and pages before and behind that stay. */
 CHECK(unload_flush, "unload-flush", NULL, 0, 0, NULL, 0)
 {
@@ -74,7 +74,7 @@ CHECK(unload_flush, "unload-flush", NULL, 0, 0, NULL, 0)
 	check_eq(flushes, 1, "flushes for 36 pages of one table");
 	for (uint_t i = 0; i < 40; i++)
 		check_eq(hat_probe(hat, VA + i * PAGESIZE), i < 2 || i >= 38, "mapped after the unload");
-	check_eq(hat_page_getshare(pp), 2, "mappings of the page that are left");	/* 0 and 39 are not recorded */
+	check_eq(hat_page_getshare(pp), 2, "mappings of the page that are left"); /* 0 and 39 are not recorded */
 	hat_unload(hat, VA, 40 * PAGESIZE, HAT_UNLOAD);
 	page_free(pp, 1);
 }
@@ -98,10 +98,10 @@ CHECK(unload_whole, "unload-whole", NULL, 0, 0, NULL, 0)
 	for (uint_t i = 0; i < 48; i++)
 		hat_memload(hat, in_three_tables(i), pp, RW, i % 3 == 0 ? HAT_LOAD_NOCONSIST : HAT_LOAD);
 	hat_setup(hat);
-	kpreempt_disable();	/* another thread would bring other tables, and the TLB would be empty */
+	kpreempt_disable(); /* another thread would bring other tables, and the TLB would be empty */
 	for (uint_t i = 0; i < 48; i++)
 		*(volatile char *)in_three_tables(i) = 1;
-	flushes = hatstat.hs_tlb_invals;	/* stays 0 where nobody counts */
+	flushes = hatstat.hs_tlb_invals; /* stays 0 where nobody counts */
 	hat_unload(hat, VA, 3 * LEVEL_SIZE(1), HAT_UNLOAD);
 	flushes = hatstat.hs_tlb_invals - flushes;
 	for (uint_t i = 0; i < 48; i++)
@@ -148,7 +148,7 @@ CHECK(tables_kept, "tables-kept", NULL, 0, 0, NULL, 0)
 	kmem_reap_sync();
 	check_true(active_ptables <= none, "%u more tables than before after kmem_reap_sync()", active_ptables - none);
 	none = active_ptables;
-	throttlefree = freemem / 2 + 1;	/* enough to go on, too little to keep any */
+	throttlefree = freemem / 2 + 1; /* enough to go on, too little to keep any */
 	use_spaces();
 	throttlefree = throttle;
 	check_eq(active_ptables, none, "tables that are kept although memory is short");
@@ -167,7 +167,7 @@ CHECK(unload_reuse, "unload-reuse", NULL, 0, 0, NULL, 0)
 	hat_memload(hat, VA, pp, RW, HAT_LOAD);
 	hat_setup(hat);
 	*(volatile char *)VA = 1;
-	atomic_inc_32(&hat_unflushed);		/* as in the middle of unload_table() */
+	atomic_inc_32(&hat_unflushed); /* as in the middle of unload_table() */
 	ht = htable_getpte(hat, VA, &entry, &pte, 0);
 	(void)pte_take(x86pte_access_pagetable(ht, entry), pte);
 	x86pte_release_pagetable(ht);

@@ -15,8 +15,8 @@
 #include <x86/cpufunc.h>
 #include <memmap.h>
 
-#define VA	((uintptr_t)0x00400000)
-#define INDEX	5u
+#define VA    ((uintptr_t)0x00400000)
+#define INDEX 5u
 
 static struct as narrow = { .a_32bit = true };
 
@@ -47,7 +47,7 @@ use_window(htable_t *ht)
 
 	kpreempt_disable();
 	window = 2 * CPU->cpu_id;
-	unused = window_pte(window) & ~(PT_REF | PT_MOD);	/* whoever stores it sets them */
+	unused = window_pte(window) & ~(PT_REF | PT_MOD); /* whoever stores it sets them */
 	check_true(poke_phys(window_pte_pa(window), &unused, mmu.pte_size), "the window table cannot be written");
 	p = (uintptr_t)x86pte_access_pagetable(ht, INDEX);
 	held = MUTEX_HELD(&CPU->cpu_hat_info->hci_mutex);
@@ -109,7 +109,8 @@ CHECK(routes_vlp, "routes-vlp", NULL, 0, 0, NULL, 0)
 
 	(void)hat;
 	if (h->hat_flags & HAT_VLP) {
-		check_eq((uintptr_t)x86pte_access_pagetable(h->hat_htable, 1), (uintptr_t)&h->hat_vlp_ptes[1], "an entry inside the hat");
+		check_eq((uintptr_t)x86pte_access_pagetable(h->hat_htable, 1), (uintptr_t)&h->hat_vlp_ptes[1],
+		    "an entry inside the hat");
 		check_eq(curthread->t_preempt, preempt, "t_preempt");
 		x86pte_release_pagetable(h->hat_htable);
 	}
@@ -119,7 +120,7 @@ CHECK(routes_vlp, "routes-vlp", NULL, 0, 0, NULL, 0)
 
 CHECK(routes_cpu, "routes-cpu", NULL, 0, 0, NULL, 0)
 {
-	cpu_t *c = kmem_zalloc(sizeof (*c), KM_SLEEP);
+	cpu_t *c = kmem_zalloc(sizeof(*c), KM_SLEEP);
 
 	(void)hat;
 	x86pte_cpu_init(c);
@@ -127,5 +128,5 @@ CHECK(routes_cpu, "routes-cpu", NULL, 0, 0, NULL, 0)
 	check_true(c->cpu_hat_info->hci_mutex.m_owner == NULL && c->cpu_hat_info->hci_vlp_slots == NULL, "not zeroed");
 	x86pte_cpu_fini(c);
 	check_eq((uintptr_t)c->cpu_hat_info, 0, "cpu_hat_info afterwards");
-	kmem_free(c, sizeof (*c));
+	kmem_free(c, sizeof(*c));
 }

@@ -12,9 +12,9 @@
 #include <sys/tunable.h>
 #include <vm/page.h>
 
-#define VA	((uintptr_t)0x40000000)
-#define RW	(PROT_READ | PROT_WRITE)
-#define NSPACES	4
+#define VA      ((uintptr_t)0x40000000)
+#define RW      (PROT_READ | PROT_WRITE)
+#define NSPACES 4
 
 /* ------------------------------------------------------------------ address spaces to rob */
 
@@ -24,7 +24,7 @@ get_page(void)
 	page_t *pp = NULL;
 
 	check_true(page_resv(1, true), "out of pages");
-	for (int i = 0; i < 3 && pp == NULL; i++)	/* one of them may be made to fail */
+	for (int i = 0; i < 3 && pp == NULL; i++) /* one of them may be made to fail */
 		pp = page_get(PAGE_USER);
 	check_true(pp != NULL, "out of pages");
 	return (pp);
@@ -123,7 +123,7 @@ CHECK(steal_order, "steal-order", NULL, 0, 0, NULL, 0)
 	hat_memload(full, VA + 4 * LEVEL_SIZE(1), pp, RW, HAT_LOAD_LOCK);
 	map(sparse, VA, 3, pp);
 	make_cached(rich, 2, pp);
-	htable_purge_hat(rich);		/* it keeps an empty table, and nothing in its cache */
+	htable_purge_hat(rich); /* it keeps an empty table, and nothing in its cache */
 	make_cached(hat, 1, pp);
 	while (cached(hat) + cached(rich) > 0) {
 		uint_t before = cached(hat) + cached(rich);
@@ -283,7 +283,7 @@ CHECK(reap_live, "reap-live", NULL, 0, 0, NULL, 0)
 
 	(void)hat;
 	make_spaces(spaces, 8, 1, pp);
-	amount = reap_amount();		/* 10, and more where the kernel alone has hundreds of tables */
+	amount = reap_amount(); /* 10, and more where the kernel alone has hundreds of tables */
 	check_true(amount >= 10 && amount < NSPACES * 6, "a reap takes %u tables", amount);
 	reap_exactly(amount);
 	for (uint_t i = 0; i < NSPACES; i++)
@@ -309,8 +309,8 @@ CHECK(page_fails, "page-fails", NULL, 0, 0, NULL, 0)
 }
 
 struct freeing {
-	pfn_t		pfn;
-	volatile bool	done;
+	pfn_t pfn;
+	volatile bool done;
 };
 
 static void
@@ -344,8 +344,8 @@ CHECK(free_sleeps, "free-sleeps", NULL, 0, 0, NULL, 0)
 /* ------------------------------------------------------------------ when nothing is left */
 
 struct wanting {
-	hat_t		*hat;
-	volatile bool	done;
+	hat_t *hat;
+	volatile bool done;
 };
 
 static void
@@ -409,7 +409,7 @@ CHECK(recursion, "recursion", NULL, 0, 0, NULL, 0)
 	void *p;
 
 	(void)hat;
-	htable_purge_hat(kas_hat);	/* no help from there */
+	htable_purge_hat(kas_hat); /* no help from there */
 	tables = active_ptables;
 	reserve = htable_reserve_cnt;
 	inuse = kmem_cache_inuse(htable_cache);
@@ -430,18 +430,18 @@ CHECK(recursion, "recursion", NULL, 0, 0, NULL, 0)
 
 /* ------------------------------------------------------------------ stealing from those who run (D4) */
 
-#define LOAD_TABLES	6
-#define LOAD_PAGES	3	/* of each table */
+#define LOAD_TABLES 6
+#define LOAD_PAGES  3 /* of each table */
 
 struct load {
-	hat_t		*hat;
-	page_t		*pages[LOAD_TABLES * LOAD_PAGES];
-	uint32_t	values[LOAD_TABLES * LOAD_PAGES];
-	volatile bool	*stop;
-	uint_t		shift;		/* pages: two of them in one address space use the same tables */
-	uint_t		refaults, rounds;
-	uint32_t	bad;		/* page + 1 of a wrong value */
-	uint64_t	seed;
+	hat_t *hat;
+	page_t *pages[LOAD_TABLES * LOAD_PAGES];
+	uint32_t values[LOAD_TABLES * LOAD_PAGES];
+	volatile bool *stop;
+	uint_t shift; /* pages: two of them in one address space use the same tables */
+	uint_t refaults, rounds;
+	uint32_t bad; /* page + 1 of a wrong value */
+	uint64_t seed;
 };
 
 static uintptr_t
@@ -463,7 +463,7 @@ access(struct load *l, uint_t i, uint32_t *value, bool write)
 {
 	void *va = (void *)load_va(l, i);
 
-	while (!(write ? poke(va, value, sizeof (*value)) : peek(va, value, sizeof (*value)))) {
+	while (!(write ? poke(va, value, sizeof(*value)) : peek(va, value, sizeof(*value)))) {
 		l->refaults++;
 		hat_memload(l->hat, load_va(l, i), l->pages[i], RW, HAT_LOAD);
 	}
@@ -526,7 +526,7 @@ static void
 robbed_at_work(hat_t *first, hat_t *second)
 {
 	volatile bool stop = false;
-	struct load *l = kmem_alloc(2 * sizeof (*l), KM_SLEEP);
+	struct load *l = kmem_alloc(2 * sizeof(*l), KM_SLEEP);
 	kthread_t *t[2];
 	uint_t stolen = 0;
 
@@ -543,13 +543,13 @@ robbed_at_work(hat_t *first, hat_t *second)
 	stop = true;
 	for (int i = 0; i < 2; i++)
 		thread_join(t[i]);
-	check_note("%u tables stolen, %u and %u refaults in %u and %u rounds", stolen, l[0].refaults, l[1].refaults,
-	    l[0].rounds, l[1].rounds);
+	check_note("%u tables stolen, %u and %u refaults in %u and %u rounds", stolen, l[0].refaults, l[1].refaults, l[0].rounds,
+	    l[1].rounds);
 	check_true(stolen >= 20, "%u tables stolen in 60 attempts", stolen);
 	check_true(l[0].refaults > 0 && l[1].refaults > 0, "nobody noticed");
 	load_fini(&l[0]);
 	load_fini(&l[1]);
-	kmem_free(l, 2 * sizeof (*l));
+	kmem_free(l, 2 * sizeof(*l));
 }
 
 /** D4: each in an address space of its own. */
@@ -562,10 +562,7 @@ CHECK(steal_load, "steal-load", NULL, 0, 0, NULL, 0)
 }
 
 /** D4: both in the same tables, so that one loads into what is being stolen from the other. */
-CHECK(steal_two, "steal-two", NULL, 0, 0, NULL, 0)
-{
-	robbed_at_work(hat, hat);
-}
+CHECK(steal_two, "steal-two", NULL, 0, 0, NULL, 0) { robbed_at_work(hat, hat); }
 
 /* ------------------------------------------------------------------ destruction meets theft (D6) */
 
@@ -647,14 +644,14 @@ CHECK(steal_destroy, "steal-destroy", NULL, 0, 0, NULL, 0)
 
 /* ------------------------------------------------------------------ long random runs (D5) */
 
-#define RUN_HATS	4
-#define RUN_VAS		64
+#define RUN_HATS 4
+#define RUN_VAS  64
 
 struct run {
-	hat_t		*hats[RUN_HATS];
-	page_t		*page;
-	uint64_t	seed;
-	uint_t		ops;
+	hat_t *hats[RUN_HATS];
+	page_t *page;
+	uint64_t seed;
+	uint_t ops;
 };
 
 static uint_t

@@ -29,11 +29,11 @@ TUNABLE_NUMBER(selftest, "selftest", "1: test the kernel's own services after st
 
 /** What was wrong first. */
 static struct {
-	volatile int	line;	/**< 0: nothing */
-	char		text[160];
+	volatile int line; /**< 0: nothing */
+	char text[160];
 } failure;
 
-#define EXPECT(cond, ...)	((cond) || (fail(__LINE__, __VA_ARGS__), false))
+#define EXPECT(cond, ...) ((cond) || (fail(__LINE__, __VA_ARGS__), false))
 
 static void fail(int line, const char *fmt, ...) PRINTFLIKE(2, 3);
 
@@ -45,7 +45,7 @@ fail(int line, const char *fmt, ...)
 	if (atomic_cas_32((volatile uint32_t *)&failure.line, 0, (uint32_t)line) != 0)
 		return;
 	va_start(ap, fmt);
-	(void)vsnprintf(failure.text, sizeof (failure.text), fmt, ap);
+	(void)vsnprintf(failure.text, sizeof(failure.text), fmt, ap);
 	va_end(ap);
 }
 
@@ -71,13 +71,13 @@ expect_text(int line, const char *want, const char *fmt, ...)
 	int len;
 
 	va_start(ap, fmt);
-	len = vsnprintf(have, sizeof (have), fmt, ap);
+	len = vsnprintf(have, sizeof(have), fmt, ap);
 	va_end(ap);
 	if (strcmp(have, want) != 0 || len != (int)strlen(want))
 		fail(line, "format gives \"%s\", length %d, not \"%s\"", have, len, want);
 }
 
-#define TEXT(want, ...)	expect_text(__LINE__, want, __VA_ARGS__)
+#define TEXT(want, ...) expect_text(__LINE__, want, __VA_ARGS__)
 
 static void
 test_printf(void)
@@ -99,13 +99,13 @@ test_printf(void)
 	TEXT("[  007][]", "[%5.3d][%.0d]", 7, nothing);
 	TEXT("[   7][7   ]", "[%*d][%*d]", 4, 7, -4, 7);
 	TEXT("0x1000 12345", "%p %zu", (void *)0x1000, (size_t)12345);
-	EXPECT(snprintf(small, sizeof (small), "abcdefgh") == 8 && strcmp(small, "abcd") == 0, "cut text is \"%s\"", small);
+	EXPECT(snprintf(small, sizeof(small), "abcdefgh") == 8 && strcmp(small, "abcd") == 0, "cut text is \"%s\"", small);
 }
 
 static void
 divide_check(uint64_t n, uint64_t d)
 {
-	volatile uint64_t vn = n, vd = d;	/* not at compile time */
+	volatile uint64_t vn = n, vd = d; /* not at compile time */
 	volatile int64_t sn = (int64_t)n, sd = (int64_t)d;
 	uint64_t q = vn / vd, r = vn % vd;
 	int64_t sq, sr;
@@ -116,15 +116,15 @@ divide_check(uint64_t n, uint64_t d)
 		return;
 	sq = sn / sd, sr = sn % sd;
 	EXPECT((int64_t)((uint64_t)sq * (uint64_t)sd + (uint64_t)sr) == sn && (sr == 0 || (sr < 0) == (sn < 0)) &&
-	    (sr < 0 ? -(uint64_t)sr : (uint64_t)sr) < (sd < 0 ? -(uint64_t)sd : (uint64_t)sd),
+		(sr < 0 ? -(uint64_t)sr : (uint64_t)sr) < (sd < 0 ? -(uint64_t)sd : (uint64_t)sd),
 	    "%lld / %lld is not %lld rest %lld", (long long)sn, (long long)sd, (long long)sq, (long long)sr);
 }
 
 static void
 test_div64(void)
 {
-	static const uint64_t edges[] = { 1, 2, 3, 10, 0x7fffffff, 0x80000000, 0xffffffff, 0x100000000, 0x100000001,
-		0x1ffffffff, 0x7fffffffffffffff, 0x8000000000000000, 0xfffffffe00000001, 0xffffffffffffffff };
+	static const uint64_t edges[] = { 1, 2, 3, 10, 0x7fffffff, 0x80000000, 0xffffffff, 0x100000000, 0x100000001, 0x1ffffffff,
+		0x7fffffffffffffff, 0x8000000000000000, 0xfffffffe00000001, 0xffffffffffffffff };
 	uint32_t state = 1;
 
 	for (uint_t i = 0; i < NELEM(edges); i++) {
@@ -150,7 +150,7 @@ test_string(void)
 	EXPECT(strcmp(a, "012345678989cdef") == 0, "memmove down gives %s", a);
 	(void)memset(a, 'x', 13);
 	EXPECT(strncmp(a, "xxxxxxxxxxxxxdef", 16) == 0, "memset gives %s", a);
-	strlcpy(b, "123456789", sizeof (b));
+	strlcpy(b, "123456789", sizeof(b));
 	EXPECT(strcmp(b, "1234567") == 0, "strlcpy gives %s", b);
 	EXPECT(strchr("abc", 'c') != NULL && strchr("abc", 'd') == NULL && *strchr("abc", '\0') == '\0', "strchr");
 	EXPECT(strcmp("a", "b") < 0 && strcmp("b", "a") > 0 && strncmp("ab", "ac", 1) == 0, "strcmp");
@@ -159,13 +159,16 @@ test_string(void)
 
 /* ------------------------------------------------------------------ memory */
 
-#define NPIECES	200
+#define NPIECES 200
 
 /* Random histories; nothing overlaps, all comes back, and the arena is then as empty as it was. */
 static void
 test_vmem(void)
 {
-	static struct { uintptr_t start; size_t size; } piece[NPIECES];
+	static struct {
+		uintptr_t start;
+		size_t size;
+	} piece[NPIECES];
 	vmem_t *v = vmem_create("selftest", 0x100000, 0x400000, 0x1000, NULL, NULL, NULL, VM_SLEEP);
 	uint32_t state = 7;
 	uintptr_t whole;
@@ -185,11 +188,13 @@ test_vmem(void)
 			piece[i].size = 0;
 			continue;
 		}
-		EXPECT((piece[i].start & (align - 1)) == 0 && piece[i].start >= 0x100000 &&
-		    piece[i].start + piece[i].size <= 0x500000, "0x%lx is out of place", (ulong_t)piece[i].start);
+		EXPECT(
+		    (piece[i].start & (align - 1)) == 0 && piece[i].start >= 0x100000 && piece[i].start + piece[i].size <= 0x500000,
+		    "0x%lx is out of place", (ulong_t)piece[i].start);
 		for (uint_t j = 0; j < NPIECES; j++)
 			EXPECT(j == i || piece[j].size == 0 || piece[j].start + piece[j].size <= piece[i].start ||
-			    piece[i].start + piece[i].size <= piece[j].start, "pieces %u and %u overlap", i, j);
+				piece[i].start + piece[i].size <= piece[j].start,
+			    "pieces %u and %u overlap", i, j);
 	}
 	for (uint_t i = 0; i < NPIECES; i++) {
 		if (piece[i].size != 0)
@@ -294,22 +299,21 @@ test_kmem_large(void)
 		kmem_free(p, piece);
 	}
 	kmem_reap_sync();
-	EXPECT(vmem_inuse(kmem_va_arena) == before, "0x%lx bytes are missing",
-	    (ulong_t)(vmem_inuse(kmem_va_arena) - before));
+	EXPECT(vmem_inuse(kmem_va_arena) == before, "0x%lx bytes are missing", (ulong_t)(vmem_inuse(kmem_va_arena) - before));
 }
 
 static void
 test_peek(void)
 {
 	uint32_t there = 0x12345678, copy = 0;
-	char *nothing = vmem_alloc(heap_arena, PAGESIZE, VM_SLEEP);	/* VA with no page */
+	char *nothing = vmem_alloc(heap_arena, PAGESIZE, VM_SLEEP); /* VA with no page */
 
-	EXPECT(peek(&there, &copy, sizeof (copy)) && copy == there, "peek of a variable fails");
-	EXPECT(!peek(nothing, &copy, sizeof (copy)), "peek of nothing works");
-	EXPECT(!poke(nothing, &copy, sizeof (copy)), "poke of nothing works");
+	EXPECT(peek(&there, &copy, sizeof(copy)) && copy == there, "peek of a variable fails");
+	EXPECT(!peek(nothing, &copy, sizeof(copy)), "peek of nothing works");
+	EXPECT(!poke(nothing, &copy, sizeof(copy)), "poke of nothing works");
 	copy = 0xabcdef01;
-	EXPECT(poke(&there, &copy, sizeof (copy)) && there == copy, "poke of a variable fails");
-	EXPECT(!peek((void *)(((uintptr_t)1 << (sizeof (uintptr_t) * 8 - 2)) + 0x100), &copy, sizeof (copy)),
+	EXPECT(poke(&there, &copy, sizeof(copy)) && there == copy, "poke of a variable fails");
+	EXPECT(!peek((void *)(((uintptr_t)1 << (sizeof(uintptr_t) * 8 - 2)) + 0x100), &copy, sizeof(copy)),
 	    "peek of an address that cannot exist, or has no page, works");
 	vmem_free(heap_arena, nothing, PAGESIZE);
 }
@@ -322,7 +326,7 @@ jump_back(struct md_jmpbuf *jb, int depth)
 	if (depth == 0)
 		md_longjmp(jb, 42);
 	jump_back(jb, depth - 1);
-	__asm__ volatile("" : : : "memory");		/* not a jump */
+	__asm__ volatile("" : : : "memory"); /* not a jump */
 }
 
 static void
@@ -343,15 +347,15 @@ test_setjmp(void)
 
 /* ------------------------------------------------------------------ threads */
 
-#define NWORKERS	6
-#define ROUNDS		2000
+#define NWORKERS 6
+#define ROUNDS   2000
 
 static struct {
-	kmutex_t	lock;
-	kcondvar_t	cv;
-	volatile uint_t	counter, turn, inside;
+	kmutex_t lock;
+	kcondvar_t cv;
+	volatile uint_t counter, turn, inside;
 	volatile cpuset_t seen;
-	volatile bool	stop;
+	volatile bool stop;
 } shared;
 
 static void
@@ -359,7 +363,7 @@ run_workers(const char *name, void (*func)(void *), int n)
 {
 	kthread_t *t[NCPU * 2];
 
-	(void)memset((void *)&shared, 0, sizeof (shared));
+	(void)memset((void *)&shared, 0, sizeof(shared));
 	for (int i = 0; i < n; i++)
 		t[i] = thread_create(name, func, (void *)(uintptr_t)i);
 	for (int i = 0; i < n; i++)
@@ -435,7 +439,7 @@ test_preempt(void)
 	uint64_t start;
 	int n = ncpus;
 
-	(void)memset((void *)&shared, 0, sizeof (shared));
+	(void)memset((void *)&shared, 0, sizeof(shared));
 	for (int i = 0; i < n; i++)
 		t[i] = thread_create("hog", hog, NULL);
 	start = lbolt;
@@ -541,7 +545,7 @@ test_xcall(void)
 {
 	int n = ncpus;
 
-	(void)memset((void *)xc_count, 0, sizeof (xc_count));
+	(void)memset((void *)xc_count, 0, sizeof(xc_count));
 	run_workers("xcall", xc_worker, n);
 	for (int i = 0; i < n; i++)
 		EXPECT(xc_count[i] == (uint32_t)n * 50, "CPU %d answered %u of %d calls", i, xc_count[i], n * 50);
@@ -555,7 +559,7 @@ test_pause(void)
 	uint_t before;
 	int n = ncpus;
 
-	(void)memset((void *)&shared, 0, sizeof (shared));
+	(void)memset((void *)&shared, 0, sizeof(shared));
 	for (int i = 1; i < n; i++)
 		t[i] = thread_create("hog", hog, NULL);
 	thread_delay(2);
@@ -577,8 +581,8 @@ test_pause(void)
 /* ------------------------------------------------------------------ all of them */
 
 static const struct {
-	const char	*name;
-	void		(*func)(void);
+	const char *name;
+	void (*func)(void);
 } tests[] = {
 	{ "printf", test_printf },
 	{ "div64", test_div64 },
@@ -612,7 +616,7 @@ kern_selftest(void)
 		if (failure.line == 0)
 			record("%%check-end name=kern-%s result=ok at=-\n", tests[i].name);
 		else
-			record("%%check-end name=kern-%s result=wrong at=%s:%d text=%s\n", tests[i].name, __FILE__,
-			    failure.line, failure.text);
+			record("%%check-end name=kern-%s result=wrong at=%s:%d text=%s\n", tests[i].name, __FILE__, failure.line,
+			    failure.text);
 	}
 }

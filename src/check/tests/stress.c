@@ -22,23 +22,24 @@ static uint64_t nworkers, ops_wanted = 100000, steps_wanted = 1200, page_fail, f
 TUNABLE_NUMBER(nworkers, "stress", "so many workers call the HAT at random; 0: none");
 TUNABLE_NUMBER(ops_wanted, "stress_ops", "stress: calls of the HAT, in all");
 TUNABLE_NUMBER(steps_wanted, "stress_steps", "stress: steps of each worker between two looks at everything");
-TUNABLE_NUMBER(page_fail, "stress_page_fail", "stress: page_fail_after, once the kernel is up: let every n-th request for a page fail");
+TUNABLE_NUMBER(
+    page_fail, "stress_page_fail", "stress: page_fail_after, once the kernel is up: let every n-th request for a page fail");
 TUNABLE_NUMBER(force_tight, "stress_tight", "stress: page tables can have so many pages more than at the start; 0: all there are");
 
 extern uint64_t check_seed;
 
-static struct worker workers[NWORKERS + 1];	/* the last one is who begins and ends */
+static struct worker workers[NWORKERS + 1]; /* the last one is who begins and ends */
 static struct worker *const first = &workers[NWORKERS];
 
 static kmutex_t round_lock;
 static kcondvar_t round_cv;
-static uint_t round, arrived;	/* round_lock */
-static bool finished;		/* changes between rounds */
+static uint_t round, arrived; /* round_lock */
+static bool finished;         /* changes between rounds */
 static bool warm_up;
 static ulong_t nchecks;
 
 static const char *const kind_names[NKINDS] = {
-#define STRESS_KIND(id, name)	[K_##id] = name,
+#define STRESS_KIND(id, name) [K_##id] = name,
 	STRESS_KINDS(STRESS_KIND)
 #undef STRESS_KIND
 };
@@ -52,7 +53,7 @@ stress_fail(const struct worker *w, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof (text), fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	panic("stress seed %llu: worker %u, round %u, step %llu: %s", (unsigned long long)check_seed, w->w_id, round,
 	    (unsigned long long)w->w_steps, text);
@@ -130,7 +131,7 @@ judge(const char *when)
 	uint64_t page = page_fail_after, kmem = kmem_fail_after, frame = force_steal;
 	uint_t broken;
 
-	page_fail_after = kmem_fail_after = force_steal = 0;	/* the checker may want more pages in a row than would be given */
+	page_fail_after = kmem_fail_after = force_steal = 0; /* the checker may want more pages in a row than would be given */
 	kmem_reap_settle();
 	broken = check_invariants();
 	page_fail_after = page;
@@ -152,9 +153,11 @@ between_rounds(void)
 	if (stress_random(first, 4) == 0)
 		groups_demote(first);
 	if (ops_begun() != ops_done())
-		stress_fail(first, "%llu operations begun, %llu done", (unsigned long long)ops_begun(), (unsigned long long)ops_done());
+		stress_fail(
+		    first, "%llu operations begun, %llu done", (unsigned long long)ops_begun(), (unsigned long long)ops_done());
 	if (!warm_up)
-		record("%%stress-round n=%u ops=%llu checks=%lu thieves=%d\n", round, (unsigned long long)ops_done(), nchecks, stress_theft);
+		record("%%stress-round n=%u ops=%llu checks=%lu thieves=%d\n", round, (unsigned long long)ops_done(), nchecks,
+		    stress_theft);
 	finished = ops_done() >= ops_wanted;
 	stress_theft = round % 2 == 0;
 	stress_exact = !stress_theft && !on_purpose();
@@ -213,9 +216,9 @@ run_workers(void)
 
 /** What must be the same at the end as at the start. */
 struct memory {
-	ulong_t		free, resv;
-	uint32_t	tables;
-	size_t		objects, records;
+	ulong_t free, resv;
+	uint32_t tables;
+	size_t objects, records;
 };
 
 /*
@@ -233,8 +236,8 @@ memory_now(void)
 		thread_delay(1);
 	}
 	heap = vmem_inuse(heap_arena) >> PAGESHIFT;
-	return ((struct memory){ freemem + heap, availrmem + heap, active_ptables, kmem_cache_inuse(htable_cache) - htable_reserve_cnt,
-	    kmem_cache_inuse(hment_cache) - hment_reserve_cnt });
+	return ((struct memory){ freemem + heap, availrmem + heap, active_ptables,
+	    kmem_cache_inuse(htable_cache) - htable_reserve_cnt, kmem_cache_inuse(hment_cache) - hment_reserve_cnt });
 }
 
 /* All of them in one text: what is missing here is often there. */
@@ -243,9 +246,11 @@ same(const struct memory *have, const struct memory *want)
 {
 	if (have->free != want->free || have->resv != want->resv || have->tables != want->tables ||
 	    have->objects != want->objects || have->records != want->records)
-		stress_fail(first, "at the end (at the start): %lu (%lu) free pages, %lu (%lu) to reserve, %u (%u) tables, "
-		    "%lu (%lu) objects, %lu (%lu) records", have->free, want->free, have->resv, want->resv, have->tables,
-		    want->tables, (ulong_t)have->objects, (ulong_t)want->objects, (ulong_t)have->records, (ulong_t)want->records);
+		stress_fail(first,
+		    "at the end (at the start): %lu (%lu) free pages, %lu (%lu) to reserve, %u (%u) tables, "
+		    "%lu (%lu) objects, %lu (%lu) records",
+		    have->free, want->free, have->resv, want->resv, have->tables, want->tables, (ulong_t)have->objects,
+		    (ulong_t)want->objects, (ulong_t)have->records, (ulong_t)want->records);
 }
 
 static void
@@ -263,7 +268,7 @@ one_run(void)
 		space_init(&spaces[i], i % 3 == 2);
 	source_make(first);
 	if (force_tight != 0 && !warm_up)
-		throttlefree = freemem - force_tight;	/* the pages to be mapped have been taken by now */
+		throttlefree = freemem - force_tight; /* the pages to be mapped have been taken by now */
 	run_workers();
 	throttlefree = throttle;
 	for (uint_t i = 0; i < NSPACES; i++)
@@ -296,10 +301,10 @@ report(void)
 		total += ops_of_kind(k);
 	}
 	record("%%stress-end seed=%llu ops=%llu begun=%llu checks=%lu rounds=%u steps=%llu skipped=%llu touches=%llu faults=%llu "
-	    "refaults=%llu digest=0x%016llx\n", (unsigned long long)check_seed, (unsigned long long)total,
-	    (unsigned long long)ops_begun(), nchecks, round, (unsigned long long)steps, (unsigned long long)skipped,
-	    (unsigned long long)touches, (unsigned long long)faults, (unsigned long long)refaults,
-	    (unsigned long long)digest.w_digest);
+	       "refaults=%llu digest=0x%016llx\n",
+	    (unsigned long long)check_seed, (unsigned long long)total, (unsigned long long)ops_begun(), nchecks, round,
+	    (unsigned long long)steps, (unsigned long long)skipped, (unsigned long long)touches, (unsigned long long)faults,
+	    (unsigned long long)refaults, (unsigned long long)digest.w_digest);
 }
 
 bool

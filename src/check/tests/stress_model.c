@@ -18,9 +18,9 @@ struct frame frames[NFRAMES];
 bool stress_exact, stress_theft, stress_tight;
 static page_t *group_pages[NGROUPS][1024];
 
-#define RETRIES		1000u	/* of an access whose table is stolen again and again */
-#define NAME(f, m)	(0x57e50000u + (uint32_t)((f) - frames) * NMARKS + (m))
-#define LANE(id)	(64 + (id) * sizeof (uint32_t))
+#define RETRIES    1000u /* of an access whose table is stolen again and again */
+#define NAME(f, m) (0x57e50000u + (uint32_t)((f)-frames) * NMARKS + (m))
+#define LANE(id)   (64 + (id) * sizeof(uint32_t))
 
 /* ------------------------------------------------------------------ holding things */
 
@@ -98,7 +98,7 @@ frame_init(struct frame *f, uint_t npages)
 {
 	page_t *pp = NULL;
 
-	for (int i = 0; i < 100 && pp == NULL; i++)	/* some requests may be made to fail */
+	for (int i = 0; i < 100 && pp == NULL; i++) /* some requests may be made to fail */
 		pp = npages == 1 ? page_get(PAGE_USER) : page_get_large(PAGE_USER, npages);
 	if (pp == NULL)
 		panic("stress: out of pages");
@@ -107,7 +107,7 @@ frame_init(struct frame *f, uint_t npages)
 		uint32_t name = NAME(f, m);
 
 		frame_zero(pp->p_pagenum + mark_page(f, m), 0, PAGESIZE);
-		frame_write(pp->p_pagenum + mark_page(f, m), 0, &name, sizeof (name));
+		frame_write(pp->p_pagenum + mark_page(f, m), 0, &name, sizeof(name));
 	}
 	for (uint_t n = 0; n < npages; n++)
 		page_unlock(pp + n);
@@ -163,8 +163,14 @@ space_init(struct space *sp, bool is32)
 	bool narrow = is32 || mmu.max_level <= VLP_LEVEL;
 	uintptr_t end = is32 && mmu.max_level > VLP_LEVEL ? VLP_NUM_PTES * LEVEL_SIZE(VLP_LEVEL) : userlimit;
 	uintptr_t va[NREGIONS - 1] = {
-		VA, VA + 16 * PAGESIZE, VA + 32 * PAGESIZE, VA + 2 * LARGE - 8 * PAGESIZE, VA + 3 * LARGE + 100 * PAGESIZE,
-		2 * VA, end - NSLOTS * PAGESIZE, narrow ? VA + 5 * LARGE : mmu.hole_start - NSLOTS * PAGESIZE,
+		VA,
+		VA + 16 * PAGESIZE,
+		VA + 32 * PAGESIZE,
+		VA + 2 * LARGE - 8 * PAGESIZE,
+		VA + 3 * LARGE + 100 * PAGESIZE,
+		2 * VA,
+		end - NSLOTS * PAGESIZE,
+		narrow ? VA + 5 * LARGE : mmu.hole_start - NSLOTS * PAGESIZE,
 	};
 
 	sp->sp_as.a_32bit = is32;
@@ -205,8 +211,8 @@ group_load_small(struct worker *w, struct space *sp, struct region *r, uint_t i)
 
 	s->s_gen = frames[s->s_frame].f_gen;
 	for (uint_t n = 0; n < NLARGE; n += 128)
-		DO(w, MEMLOAD_ARRAY, hat_memload_array(sp->sp_hat, slot_va(r, i) + n * PAGESIZE, 128 * PAGESIZE, pages + n, s->s_attr,
-		    HAT_LOAD));
+		DO(w, MEMLOAD_ARRAY,
+		    hat_memload_array(sp->sp_hat, slot_va(r, i) + n * PAGESIZE, 128 * PAGESIZE, pages + n, s->s_attr, HAT_LOAD));
 }
 
 void
@@ -222,7 +228,7 @@ slot_load(struct worker *w, struct space *sp, struct region *r, uint_t i, uint_t
 	s->s_loose = false;
 	if (f->f_npages > 1)
 		load_group(w, sp->sp_hat, va, f, s->s_attr, flags);
-	else if (stress_random(w, 4) == 0 && page_trylock(f->f_page, false)) {	/* only what is locked may be mapped as a device */
+	else if (stress_random(w, 4) == 0 && page_trylock(f->f_page, false)) { /* only what is locked may be mapped as a device */
 		DO(w, DEVLOAD, hat_devload(sp->sp_hat, va, PAGESIZE, f->f_page->p_pagenum, s->s_attr, flags));
 		page_unlock(f->f_page);
 	} else
@@ -236,7 +242,7 @@ slot_may(const struct slot *s)
 {
 	const struct frame *f = &frames[s->s_frame];
 
-	return (s->s_raw || s->s_gen == f->f_gen || f->f_npages > 1);	/* of a group, other pages' small mappings stay */
+	return (s->s_raw || s->s_gen == f->f_gen || f->f_npages > 1); /* of a group, other pages' small mappings stay */
 }
 
 bool
@@ -281,8 +287,8 @@ check_frame(struct worker *w, struct space *sp, const struct slot *s, uintptr_t 
 	if (have == PFN_INVALID && slot_must(s))
 		stress_fail(w, "frame at 0x%lx: none, want 0x%lx (lost)", va + page * PAGESIZE, want);
 	if (have != PFN_INVALID && (have != want || !slot_may(s)))
-		stress_fail(w, "frame at 0x%lx: have 0x%lx, want %s0x%lx", va + page * PAGESIZE, have, slot_may(s) ? "" : "none, not ",
-		    want);
+		stress_fail(w, "frame at 0x%lx: have 0x%lx, want %s0x%lx", va + page * PAGESIZE, have,
+		    slot_may(s) ? "" : "none, not ", want);
 	if (stress_random(w, 4) == 0) {
 		int probe = ASK(w, PROBE, hat_probe(sp->sp_hat, va));
 
@@ -315,10 +321,10 @@ slot_ask(struct worker *w, struct space *sp, struct region *r, uint_t i)
 
 /** One access. A translation that may be missing is loaded again, as a page fault would do. */
 struct access {
-	struct space	*sp;
-	struct region	*r;
-	uint_t		slot;
-	uintptr_t	va;	/**< of the marked page */
+	struct space *sp;
+	struct region *r;
+	uint_t slot;
+	uintptr_t va; /**< of the marked page */
 };
 
 static bool
@@ -326,7 +332,7 @@ try_access(const struct access *a, uint_t off, uint32_t *word, bool write)
 {
 	void *p = (void *)(a->va + off);
 
-	return (write ? poke(p, word, sizeof (*word)) : peek(p, word, sizeof (*word)));
+	return (write ? poke(p, word, sizeof(*word)) : peek(p, word, sizeof(*word)));
 }
 
 static void
@@ -420,7 +426,7 @@ touch_mapped(struct worker *w, struct access *a, struct slot *s, bool write)
 
 	a->va += mark_page(f, m) * PAGESIZE;
 	if (!slot_may(s))
-		read_nothing(w, a);	/* and the next access loads it again */
+		read_nothing(w, a); /* and the next access loads it again */
 	check_contents(w, a, f, m);
 	if (write && (s->s_attr & PROT_WRITE))
 		write_mapped(w, a, f, m);
@@ -459,13 +465,13 @@ source_touch(struct worker *w, hat_t *hat, uintptr_t va, uint_t n, bool there)
 	if (have != want)
 		stress_fail(w, "frame of shared page %u at 0x%lx: have 0x%lx, want 0x%lx", n, va, have, want);
 	w->w_touches++;
-	if (peek((void *)va, &word, sizeof (word)) != there)
+	if (peek((void *)va, &word, sizeof(word)) != there)
 		stress_fail(w, "shared page %u at 0x%lx is %s", n, va, there ? "not there" : "still there");
 	if (!there)
 		return;
-	if (word != NAME(f, 0) || !peek(p, &lane, sizeof (lane)) || lane != mine - 1)
+	if (word != NAME(f, 0) || !peek(p, &lane, sizeof(lane)) || lane != mine - 1)
 		stress_fail(w, "shared page %u at 0x%lx shows page 0x%x, word %u; wrote %u", n, va, word, lane, mine - 1);
-	if (!poke(p, &mine, sizeof (mine)))
+	if (!poke(p, &mine, sizeof(mine)))
 		stress_fail(w, "shared page %u at 0x%lx cannot be written", n, va);
 	f->f_written[0][w->w_id] = mine;
 }

@@ -15,11 +15,11 @@ uint32_t source_has;
 
 /** What a step works on: a range of slots. */
 struct range {
-	struct space	*sp;
-	struct region	*r;
-	uint_t		from, n;
-	uintptr_t	va;
-	size_t		len;
+	struct space *sp;
+	struct region *r;
+	uint_t from, n;
+	uintptr_t va;
+	size_t len;
 };
 
 static struct range
@@ -66,7 +66,7 @@ load_one(struct worker *w, struct space *sp, struct region *r)
 {
 	uint_t i = stress_random(w, r->r_nslots);
 	struct slot *s = &r->r_slot[i];
-	bool new = s->s_frame < 0, look = !new && stress_random(w, 2);
+	bool new = s->s_frame < 0, look = !new &&stress_random(w, 2);
 	bool lock = s->s_locks < 3 && stress_random(w, 6) == 0 && !stress_tight;
 
 	if (new)
@@ -78,10 +78,10 @@ load_one(struct worker *w, struct space *sp, struct region *r)
 		return;
 	}
 	if (look)
-		slot_touch(w, sp, r, i, true);	/* so that the old one is in this CPU's TLB */
+		slot_touch(w, sp, r, i, true); /* so that the old one is in this CPU's TLB */
 	if (!new)
 		s->s_attr = random_attr(w) | (s->s_attr & HAT_NOSYNC);
-	if (new && !s->s_raw && r->r_step > PAGESIZE && stress_random(w, 32) == 0)
+	if (new && !s->s_raw && r->r_step > PAGESIZE &&stress_random(w, 32) == 0)
 		group_load_small(w, sp, r, i);
 	slot_load(w, sp, r, i, lock ? HAT_LOAD_LOCK : HAT_LOAD);
 	if (look)
@@ -116,9 +116,9 @@ clear_slots(const struct range *g)
 
 /** What a callback must have heard of. */
 struct told {
-	struct worker		*w;
-	const struct range	*g;
-	size_t			bytes;
+	struct worker *w;
+	const struct range *g;
+	size_t bytes;
 };
 
 static void
@@ -127,8 +127,8 @@ tell(hat_callback_t *cb)
 	struct told *t = cb->hcb_arg;
 
 	if (cb->hcb_start < t->g->va || cb->hcb_end > t->g->va + t->g->len || cb->hcb_start >= cb->hcb_end)
-		stress_fail(t->w, "told of 0x%lx-0x%lx, unloaded 0x%lx-0x%lx", cb->hcb_start, cb->hcb_end, t->g->va,
-		    t->g->va + t->g->len);
+		stress_fail(
+		    t->w, "told of 0x%lx-0x%lx, unloaded 0x%lx-0x%lx", cb->hcb_start, cb->hcb_end, t->g->va, t->g->va + t->g->len);
 	t->bytes += cb->hcb_end - cb->hcb_start;
 }
 
@@ -260,10 +260,18 @@ do_protect(struct worker *w, struct space *sp, struct region *r)
 	uint_t attr = random_attr(w) | (stress_random(w, 8) == 0 ? HAT_NOSYNC : 0);
 
 	switch (how) {
-	case PROTECT: DO(w, CHGPROT, hat_chgprot(sp->sp_hat, g.va, g.len, attr & HAT_PROT_MASK)); break;
-	case CHANGE: DO(w, CHGATTR, hat_chgattr(sp->sp_hat, g.va, g.len, attr)); break;
-	case SET: DO(w, SETATTR, hat_setattr(sp->sp_hat, g.va, g.len, attr)); break;
-	case CLEAR: DO(w, CLRATTR, hat_clrattr(sp->sp_hat, g.va, g.len, attr)); break;
+	case PROTECT:
+		DO(w, CHGPROT, hat_chgprot(sp->sp_hat, g.va, g.len, attr & HAT_PROT_MASK));
+		break;
+	case CHANGE:
+		DO(w, CHGATTR, hat_chgattr(sp->sp_hat, g.va, g.len, attr));
+		break;
+	case SET:
+		DO(w, SETATTR, hat_setattr(sp->sp_hat, g.va, g.len, attr));
+		break;
+	case CLEAR:
+		DO(w, CLRATTR, hat_clrattr(sp->sp_hat, g.va, g.len, attr));
+		break;
 	}
 	change_slots(&g, how, attr);
 	slot_ask(w, sp, r, g.from);
@@ -296,7 +304,7 @@ do_touch(struct worker *w, struct space *sp, struct region *r)
 static void
 in_region(struct worker *w, struct space *sp, void (*func)(struct worker *, struct space *, struct region *))
 {
-	uint_t n = stress_random(w, 4 * NREGIONS - 3) / 4;	/* large pages: one of four */
+	uint_t n = stress_random(w, 4 * NREGIONS - 3) / 4; /* large pages: one of four */
 	struct region *r = &sp->sp_region[n];
 
 	if (!mutex_tryenter(&r->r_lock)) {
@@ -657,10 +665,10 @@ static void
 in_space(struct worker *w, uint_t what)
 {
 	static const struct {
-		uint_t	upto;
-		void	(*func)(struct worker *, struct space *, struct region *);
+		uint_t upto;
+		void (*func)(struct worker *, struct space *, struct region *);
 	} steps[] = { { 60, do_load }, { 100, do_unload }, { 110, do_unlock }, { 135, do_protect }, { 142, do_sync },
-	    { 170, do_look }, { 215, do_touch } };
+		{ 170, do_look }, { 215, do_touch } };
 	struct space *sp = some_space(w);
 	uint_t n = 0;
 

@@ -11,10 +11,10 @@
 #include <sys/thread.h>
 #include <x86/cpufunc.h>
 
-#define ONE	0x1111111011111110ull	/* not valid, in either half */
-#define TWO	0x2222222022222220ull
-#define DELAYS	12u
-#define LOADS	60u
+#define ONE    0x1111111011111110ull /* not valid, in either half */
+#define TWO    0x2222222022222220ull
+#define DELAYS 12u
+#define LOADS  60u
 
 static x86pte_t entry ALIGNED(8);
 static volatile uint_t delay;

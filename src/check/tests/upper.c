@@ -12,11 +12,11 @@
 #include <sys/thread.h>
 #include <memmap.h>
 
-#define VA	((uintptr_t)0x40000000)
-#define RU	(PROT_READ | PROT_USER)
-#define RWU	(RU | PROT_WRITE)
-#define LARGE	(LEVEL_SIZE(1))
-#define NLARGE	((uint_t)(LARGE >> PAGESHIFT))
+#define VA     ((uintptr_t)0x40000000)
+#define RU     (PROT_READ | PROT_USER)
+#define RWU    (RU | PROT_WRITE)
+#define LARGE  (LEVEL_SIZE(1))
+#define NLARGE ((uint_t)(LARGE >> PAGESHIFT))
 
 /* ------------------------------------------------------------------ pages and counts */
 
@@ -48,9 +48,9 @@ free_group(page_t *pp)
 
 /** What must come back to where it was: pages and records. Tables may be kept (spec 4.5), so pages include cached ones. */
 struct start {
-	ulong_t	free;
-	ulong_t	tables;
-	size_t	records;
+	ulong_t free;
+	ulong_t tables;
+	size_t records;
 };
 
 static size_t
@@ -111,8 +111,8 @@ touch(hat_t *hat, uintptr_t va, bool write)
 	uint32_t word = 0x68617421;
 
 	hat_setup(hat);
-	check_true(write ? poke((void *)va, &word, sizeof (word)) : peek((void *)va, &word, sizeof (word)),
-	    "0x%lx cannot be %s", va, write ? "written" : "read");
+	check_true(write ? poke((void *)va, &word, sizeof(word)) : peek((void *)va, &word, sizeof(word)), "0x%lx cannot be %s", va,
+	    write ? "written" : "read");
 	hat_setup(NULL);
 }
 
@@ -123,7 +123,7 @@ can_write(hat_t *hat, uintptr_t va)
 	bool ok;
 
 	hat_setup(hat);
-	ok = poke((void *)va, &word, sizeof (word));
+	ok = poke((void *)va, &word, sizeof(word));
 	hat_setup(NULL);
 	return (ok);
 }
@@ -155,7 +155,7 @@ CHECK(upper_sizes, "upper-sizes", NULL, 0, 0, NULL, 0)
 	check_eq(hat_probe(hat, VA) + hat_probe(hat, at + LARGE - 1) + hat_probe(hat, VA + PAGESIZE), 2, "pages that are there");
 	check_eq(hat_getpagesize(hat, VA + PAGESIZE), -1, "size of nothing");
 	hat_unload(hat, VA, at + 2 * LARGE - VA, HAT_UNLOAD);
-	hat_unload(hat, VA, 16 * LARGE, HAT_UNLOAD);	/* of nothing */
+	hat_unload(hat, VA, 16 * LARGE, HAT_UNLOAD); /* of nothing */
 	look_at_end(hat, &s);
 	page_free(small, 0);
 	free_group(large);
@@ -203,7 +203,7 @@ CHECK(upper_callback, "upper-callback", NULL, 0, 0, NULL, 0)
 	}
 	hat_devload(hat, VA + LARGE, LARGE, large->p_pagenum, RU, HAT_LOAD);
 	hat_unload_callback(hat, VA, 2 * LARGE, HAT_UNLOAD, &cb);
-	check_eq(told, 7, "ranges");	/* 1-2, 5-6, 9-10, 13-14, 17-18, 21, and the large page */
+	check_eq(told, 7, "ranges"); /* 1-2, 5-6, 9-10, 13-14, 17-18, 21, and the large page */
 	check_eq(told_start[0], VA + PAGESIZE, "start of the first range");
 	check_eq(told_end[0], VA + 3 * PAGESIZE, "end of the first range");
 	check_eq(told_start[6], VA + LARGE, "start of the large page");
@@ -241,7 +241,7 @@ expect_cut(hat_t *hat, void (*fn)(void *))
 {
 	char text[160];
 
-	check_true(check_panics(fn, hat, text, sizeof (text)), "a large page was cut");
+	check_true(check_panics(fn, hat, text, sizeof(text)), "a large page was cut");
 	check_note("the panic: %s", text);
 	drop_hold(hat, VA, 1);
 }
@@ -310,8 +310,8 @@ CHECK(upper_remap, "upper-remap", NULL, 0, 0, NULL, 0)
 	htable_t *ht;
 
 	hat_memload(hat, VA, a, RU, HAT_LOAD);
-	hat_memload(hat, VA, a, RWU, HAT_LOAD);	/* more permission */
-	hat_memload(hat, VA, a, RWU, HAT_LOAD);	/* nothing new */
+	hat_memload(hat, VA, a, RWU, HAT_LOAD); /* more permission */
+	hat_memload(hat, VA, a, RWU, HAT_LOAD); /* nothing new */
 	check_eq(hat_getattr(hat, VA, &attr), 0, "hat_getattr");
 	check_eq(attr, RWU | (mmu.pt_nx ? 0 : PROT_EXEC), "attributes");
 	check_eq(hat->hat_pages_mapped[0], 1, "leaves");
@@ -319,7 +319,7 @@ CHECK(upper_remap, "upper-remap", NULL, 0, 0, NULL, 0)
 	/* another frame: panics, and this check puts back what was there */
 	ht = htable_getpte(hat, VA, &entry, &pte, 0);
 	remap_to = b;
-	check_true(check_panics(load_other, hat, text, sizeof (text)), "another frame was mapped over a recorded one");
+	check_true(check_panics(load_other, hat, text, sizeof(text)), "another frame was mapped over a recorded one");
 	check_note("the panic: %s", text);
 	(void)x86pte_set(ht, entry, pte, NULL);
 	htable_release(ht);
@@ -356,7 +356,7 @@ CHECK(upper_locks, "upper-locks", NULL, 0, 0, NULL, 0)
 	hat_unlock(hat, VA, PAGESIZE);
 	check_eq(locks_at(hat, VA), 0, "locks");
 #ifdef DEBUG
-	check_true(check_panics(unlock_again, hat, text, sizeof (text)), "unlocked too often");
+	check_true(check_panics(unlock_again, hat, text, sizeof(text)), "unlocked too often");
 	drop_hold(hat, VA, 0);
 #else
 	unlock_again(hat);
@@ -369,17 +369,27 @@ CHECK(upper_locks, "upper-locks", NULL, 0, 0, NULL, 0)
 	page_free(pp, 0);
 }
 
-#define MISUSES	5
+#define MISUSES 5
 
 static void
 misuse(hat_t *hat, int n)
 {
 	switch (n) {
-	case 0: hat_unload(hat, VA + 1, PAGESIZE, HAT_UNLOAD); break;
-	case 1: hat_unload(hat, VA, PAGESIZE + 8, HAT_UNLOAD); break;
-	case 2: hat_devload(hat, userlimit - PAGESIZE, 2 * PAGESIZE, 0x100, RU, HAT_LOAD_NOCONSIST); break;
-	case 3: hat_chgprot(kas_hat, kernelbase - PAGESIZE, 2 * PAGESIZE, RU); break;
-	case 4: hat_sync(hat, mmu.hole_end != 0 ? mmu.hole_start - PAGESIZE : ~(uintptr_t)PAGEOFFSET, 2 * PAGESIZE, 0); break;
+	case 0:
+		hat_unload(hat, VA + 1, PAGESIZE, HAT_UNLOAD);
+		break;
+	case 1:
+		hat_unload(hat, VA, PAGESIZE + 8, HAT_UNLOAD);
+		break;
+	case 2:
+		hat_devload(hat, userlimit - PAGESIZE, 2 * PAGESIZE, 0x100, RU, HAT_LOAD_NOCONSIST);
+		break;
+	case 3:
+		hat_chgprot(kas_hat, kernelbase - PAGESIZE, 2 * PAGESIZE, RU);
+		break;
+	case 4:
+		hat_sync(hat, mmu.hole_end != 0 ? mmu.hole_start - PAGESIZE : ~(uintptr_t)PAGEOFFSET, 2 * PAGESIZE, 0);
+		break;
 	}
 }
 
@@ -397,7 +407,7 @@ CHECK(upper_misuse, "upper-misuse", NULL, 0, 0, NULL, 0)
 	char text[160];
 
 	for (misuse_number = 0; misuse_number < MISUSES; misuse_number++) {
-		bool stopped = check_panics(try_misuse, hat, text, sizeof (text));
+		bool stopped = check_panics(try_misuse, hat, text, sizeof(text));
 #ifdef DEBUG
 		check_true(stopped, "misuse %d is not noticed", misuse_number);
 		check_note("%s", text);
@@ -477,7 +487,7 @@ CHECK(upper_sync, "upper-sync", NULL, 0, 0, NULL, 0)
 	hat_sync(hat, VA, 2 * LARGE, HAT_SYNC_ZERORM);
 	check_eq(entry_at(hat, VA + LARGE) & (PT_REF | PT_MOD), 0, "bits of the entry, cleared");
 	hat_page_clrattr(pp, P_REF);
-	touch(hat, VA, true);		/* the stale translation must not hide it */
+	touch(hat, VA, true); /* the stale translation must not hide it */
 	hat_unload(hat, VA, PAGESIZE, HAT_UNLOAD);
 	check_eq(pp->p_nrm, P_REF | P_MOD, "bits at unload");
 	hat_memload(hat, VA, pp, RWU, HAT_LOAD);
@@ -606,8 +616,8 @@ CHECK(upper_demote, "upper-demote", NULL, 0, 0, NULL, 0)
 
 /* ------------------------------------------------------------------ sharing */
 
-#define NCLIENTS	4
-#define NSHARED		20
+#define NCLIENTS 4
+#define NSHARED  20
 
 static page_t *shared_pages[NSHARED];
 
@@ -619,8 +629,8 @@ make_source(void)
 
 	for (uint_t i = 0; i < NSHARED; i++) {
 		shared_pages[i] = new_page();
-		hat_memload(src, VA + (i < 10 ? i * PAGESIZE : LARGE + i * PAGESIZE), shared_pages[i], RWU,
-		    HAT_LOAD_SHARE | HAT_LOAD_LOCK);
+		hat_memload(
+		    src, VA + (i < 10 ? i * PAGESIZE : LARGE + i * PAGESIZE), shared_pages[i], RWU, HAT_LOAD_SHARE | HAT_LOAD_LOCK);
 	}
 	return (src);
 }
@@ -651,7 +661,7 @@ CHECK(upper_share, "upper-share", NULL, 0, 0, NULL, 0)
 	htable_t *ht = htable_lookup(src, VA, 0);
 	int32_t busy;
 
-	htable_release(ht);	/* its pages keep it */
+	htable_release(ht); /* its pages keep it */
 	busy = ht->ht_busy;
 	check_true((src->hat_flags & HAT_SHARED) != 0, "the source is not marked");
 	for (int i = 0; i < NCLIENTS; i++) {
@@ -669,7 +679,7 @@ CHECK(upper_share, "upper-share", NULL, 0, 0, NULL, 0)
 	hat_unload(src, VA + 3 * PAGESIZE, PAGESIZE, HAT_UNLOAD_UNLOCK);
 	{
 		uint32_t word;
-		bool seen = peek((void *)(at + 3 * PAGESIZE), &word, sizeof (word));
+		bool seen = peek((void *)(at + 3 * PAGESIZE), &word, sizeof(word));
 
 		hat_setup(NULL);
 		check_true(!seen, "a page that the source has unloaded is still seen");
@@ -678,7 +688,7 @@ CHECK(upper_share, "upper-share", NULL, 0, 0, NULL, 0)
 	hat_memload(src, VA + 11 * PAGESIZE, shared_pages[3], RWU, HAT_LOAD_SHARE | HAT_LOAD_LOCK);
 	(void)hat_share(c[1], at, src, VA, LARGE, 0);
 	check_eq(c[1]->hat_ism_pgcnt, 11, "a count that was refreshed");
-	for (int i = NCLIENTS; i-- > 0; ) {
+	for (int i = NCLIENTS; i-- > 0;) {
 		hat_unshare(c[i], at, 2 * LARGE, 0);
 		check_eq(ht->ht_busy, busy + i, "holds on the source, going down");
 		check_eq(hat_probe(c[i], at), 0, "a page after hat_unshare()");
@@ -700,7 +710,7 @@ CHECK(upper_share_private, "upper-share-private", NULL, 0, 0, NULL, 0)
 	page_t *pp = new_page();
 
 	hat_memload(hat, at + 100 * PAGESIZE, pp, RWU, HAT_LOAD);
-	htable_release(mine);	/* that page keeps it */
+	htable_release(mine); /* that page keeps it */
 	(void)hat_share(hat, at, src, VA, 2 * LARGE, 0);
 	check_eq(hat->hat_ism_pgcnt, 0, "pages seen through shared tables");
 	check_eq(hat->hat_pages_mapped[0], NSHARED + 1, "pages mapped one by one");
@@ -733,14 +743,14 @@ CHECK(upper_share_large, "upper-share-large", NULL, 0, 0, NULL, 0)
 		leave(src);
 		return;
 	}
-	for (uintptr_t off = 0; off < all; off += LARGE)	/* one by one, or it would be one page of 1 GiB */
+	for (uintptr_t off = 0; off < all; off += LARGE) /* one by one, or it would be one page of 1 GiB */
 		hat_devload(src, VA + off, LARGE, pfn + (off >> PAGESHIFT), RU, HAT_LOAD_SHARE);
 	(void)hat_share(hat, VA, src, VA, all, 1);
 	check_eq(hat->hat_ism_pgcnt, all >> PAGESHIFT, "pages seen through a shared table of large ones");
 	check_eq(hat_getpagesize(hat, VA + 7 * LARGE), LARGE, "size of a shared page");
 	check_eq(check_invariants(), 0, "broken invariants");
 	hat_unshare(hat, VA, all, 1);
-	hat_unload(src, VA, LARGE, HAT_UNLOAD);		/* the table is no longer full: page by page */
+	hat_unload(src, VA, LARGE, HAT_UNLOAD); /* the table is no longer full: page by page */
 	(void)hat_share(hat, VA, src, VA, all, 1);
 	check_eq(hat->hat_ism_pgcnt, 0, "pages of a table that is not full");
 	check_eq(hat->hat_pages_mapped[1], all / LARGE - 1, "large pages");
@@ -764,18 +774,18 @@ CHECK(upper_mempte, "upper-mempte", NULL, 0, 0, NULL, 0)
 	check_eq(check_invariants(), 0, "broken invariants with an empty slot");
 	kpreempt_disable();
 	hat_mempte_remap(a->p_pagenum, (uintptr_t)va, pa, PROT_READ | PROT_WRITE, HAT_LOAD);
-	(void)poke(va, &word, sizeof (word));
+	(void)poke(va, &word, sizeof(word));
 	hat_mempte_remap(b->p_pagenum, (uintptr_t)va, pa, PROT_READ | PROT_WRITE, HAT_LOAD);
 	word = 0x22222222;
-	(void)poke(va, &word, sizeof (word));
+	(void)poke(va, &word, sizeof(word));
 	kpreempt_enable();
-	check_true(peek_phys(pfn_to_pa(a->p_pagenum), &other, sizeof (other)), "page");
+	check_true(peek_phys(pfn_to_pa(a->p_pagenum), &other, sizeof(other)), "page");
 	check_eq(other, 0x11111111, "what was written to the first page");
-	check_true(peek_phys(pfn_to_pa(b->p_pagenum), &other, sizeof (other)), "page");
+	check_true(peek_phys(pfn_to_pa(b->p_pagenum), &other, sizeof(other)), "page");
 	check_eq(other, 0x22222222, "what was written to the second page");
 	check_eq(check_invariants(), 0, "broken invariants with a used slot");
 	hat_mempte_release((uintptr_t)va, pa);
-	check_true(!peek(va, &word, sizeof (word)), "the slot is gone and still there");
+	check_true(!peek(va, &word, sizeof(word)), "the slot is gone and still there");
 	vmem_free(heap_arena, va, PAGESIZE);
 	page_free(a, 0);
 	page_free(b, 0);
@@ -806,18 +816,18 @@ CHECK(upper_misc, "upper-misc", NULL, 0, 0, NULL, 0)
 
 /* ------------------------------------------------------------------ a random history */
 
-#define NHATS	3
-#define NSLOTS	48		/* 16 in each of 3 tables */
-#define NPAGES	12
-#define NCALLS	2000
+#define NHATS  3
+#define NSLOTS 48 /* 16 in each of 3 tables */
+#define NPAGES 12
+#define NCALLS 2000
 
 /** What should be mapped. */
 static struct {
-	hat_t	*hat[NHATS];
-	page_t	*page[NPAGES];
-	int8_t	at[NHATS][NSLOTS];	/* which page; -1: none */
-	uint8_t	prot[NHATS][NSLOTS];
-	uint8_t	locks[NHATS][NSLOTS];
+	hat_t *hat[NHATS];
+	page_t *page[NPAGES];
+	int8_t at[NHATS][NSLOTS]; /* which page; -1: none */
+	uint8_t prot[NHATS][NSLOTS];
+	uint8_t locks[NHATS][NSLOTS];
 } m;
 
 static uintptr_t
@@ -896,7 +906,7 @@ static void
 do_pageunload(uint_t p)
 {
 	if (page_is_locked(p))
-		return;		/* its owner would not ask for that */
+		return; /* its owner would not ask for that */
 	(void)hat_pageunload(m.page[p], 0);
 	for (uint_t h = 0; h < NHATS; h++)
 		for (uint_t i = 0; i < NSLOTS; i++)
@@ -911,15 +921,35 @@ model_step(void)
 	uint_t n = 1 + (uint_t)check_random(NSLOTS - i);
 
 	switch (check_random(16)) {
-	case 0: do_unload(h, i, n); break;
-	case 1: case 2: do_unload(h, i, 1); break;
-	case 3: do_protect(h, i, n, check_random(2) ? RWU : RU); break;
-	case 4: do_protect(h, i, 1, RU); break;
-	case 5: do_pageunload((uint_t)check_random(NPAGES)); break;
-	case 6: (void)hat_pagesync(m.page[check_random(NPAGES)], (uint_t)check_random(2)); break;
-	case 7: hat_sync(m.hat[h], slot_va(i), PAGESIZE, HAT_SYNC_ZERORM); break;
-	case 8: if (m.at[h][i] >= 0) touch(m.hat[h], slot_va(i), m.prot[h][i] == RWU); break;
-	default: do_load(h, i); break;
+	case 0:
+		do_unload(h, i, n);
+		break;
+	case 1:
+	case 2:
+		do_unload(h, i, 1);
+		break;
+	case 3:
+		do_protect(h, i, n, check_random(2) ? RWU : RU);
+		break;
+	case 4:
+		do_protect(h, i, 1, RU);
+		break;
+	case 5:
+		do_pageunload((uint_t)check_random(NPAGES));
+		break;
+	case 6:
+		(void)hat_pagesync(m.page[check_random(NPAGES)], (uint_t)check_random(2));
+		break;
+	case 7:
+		hat_sync(m.hat[h], slot_va(i), PAGESIZE, HAT_SYNC_ZERORM);
+		break;
+	case 8:
+		if (m.at[h][i] >= 0)
+			touch(m.hat[h], slot_va(i), m.prot[h][i] == RWU);
+		break;
+	default:
+		do_load(h, i);
+		break;
 	}
 }
 

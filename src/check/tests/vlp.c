@@ -15,23 +15,23 @@
 #include <vm/page.h>
 #include <x86/cpufunc.h>
 
-#define FIRST	((uintptr_t)0x00401000)
-#define OTHER	((uintptr_t)0x20402000)		/* the same gigabyte */
-#define FAR	((uintptr_t)0x3ff03000)		/* its end */
-#define PROT	(PROT_READ | PROT_WRITE | PROT_USER)
-#define FOUR_GIB	(1ull << 32)
+#define FIRST    ((uintptr_t)0x00401000)
+#define OTHER    ((uintptr_t)0x20402000) /* the same gigabyte */
+#define FAR      ((uintptr_t)0x3ff03000) /* its end */
+#define PROT     (PROT_READ | PROT_WRITE | PROT_USER)
+#define FOUR_GIB (1ull << 32)
 
 static struct as narrow = { .a_32bit = true };
 
 /** The reader on the other CPU: does one read each time `wanted` is raised, until it is told to stop. */
 static struct {
-	hat_t		*hat;
-	kthread_t	*thread;	/**< NULL: one CPU, this thread reads */
-	volatile uint_t	wanted, done;
-	volatile bool	stop;
+	hat_t *hat;
+	kthread_t *thread; /**< NULL: one CPU, this thread reads */
+	volatile uint_t wanted, done;
+	volatile bool stop;
 	volatile uintptr_t va;
 	volatile uint32_t word;
-	volatile bool	ok;
+	volatile bool ok;
 } peer;
 
 static void
@@ -39,7 +39,7 @@ read_word(void)
 {
 	uint32_t word = 0;
 
-	peer.ok = peek((const void *)peer.va, &word, sizeof (word));
+	peer.ok = peek((const void *)peer.va, &word, sizeof(word));
 	peer.word = word;
 }
 
@@ -106,7 +106,13 @@ peer_read(uintptr_t va, uint32_t *word)
 }
 
 /** End the check, but let the other CPU go first. */
-#define peer_true(cond, ...)	do { if (!(cond)) { peer_stop(); check_wrong(__FILE__, __LINE__, __VA_ARGS__); } } while (0)
+#define peer_true(cond, ...) \
+	do { \
+		if (!(cond)) { \
+			peer_stop(); \
+			check_wrong(__FILE__, __LINE__, __VA_ARGS__); \
+		} \
+	} while (0)
 
 static void
 map(hat_t *hat, uintptr_t va)
@@ -154,8 +160,9 @@ CHECK(vlp_running, "vlp-running", NULL, 0, 0, NULL, 0)
 	peer_true(peer_read(first, &word), "0x%lx cannot be read although it is mapped", (ulong_t)first);
 	peer_true(check_invariants() == 0, "invariants while it runs");
 	unmap(h, first);
-	peer_true(used_slot(h, first, true) == used_slot(h, first, false), "unlinked: the CPU that runs it has entry 0x%llx, the hat 0x%llx",
-	    (unsigned long long)used_slot(h, first, true), (unsigned long long)used_slot(h, first, false));
+	peer_true(used_slot(h, first, true) == used_slot(h, first, false),
+	    "unlinked: the CPU that runs it has entry 0x%llx, the hat 0x%llx", (unsigned long long)used_slot(h, first, true),
+	    (unsigned long long)used_slot(h, first, false));
 	peer_true(!peer_read(first, &word), "0x%lx can be read after it was unmapped", (ulong_t)first);
 	check_note("the top entry over an empty gigabyte: 0x%llx", (unsigned long long)used_slot(h, first, false));
 	peer_stop();
@@ -196,7 +203,7 @@ CHECK(vlp_ends, "vlp-ends", NULL, 0, 0, NULL, 0)
 	char text[160];
 
 	(void)hat;
-	if (sizeof (uintptr_t) < sizeof (uint64_t))
+	if (sizeof(uintptr_t) < sizeof(uint64_t))
 		return;
 	h = hat_alloc(&narrow);
 	for (uint_t i = 0; i < NELEM(va); i++)
@@ -212,7 +219,7 @@ CHECK(vlp_ends, "vlp-ends", NULL, 0, 0, NULL, 0)
 	check_true(walk_finds(h, va, NELEM(va), HTABLE_WALK_TO_END), "a walk to the end finds other pages");
 	check_true(walk_finds(h, va, NELEM(va), userlimit), "a walk to userlimit finds other pages");
 #ifdef DEBUG
-	check_true(check_panics(map_above, h, text, sizeof (text)), "a page at 4 GiB was mapped");
+	check_true(check_panics(map_above, h, text, sizeof(text)), "a page at 4 GiB was mapped");
 	check_note("the assertion: %s", text);
 #else
 	(void)map_above, (void)text;

@@ -16,11 +16,11 @@
 #include <vm/page.h>
 #include <x86/cpufunc.h>
 
-#define VA	((uintptr_t)0x40000000)
-#define RW	(PROT_READ | PROT_WRITE)
+#define VA ((uintptr_t)0x40000000)
+#define RW (PROT_READ | PROT_WRITE)
 
 /* C-15: one hold for each sharer, so counts have room for more than 32767. */
-_Static_assert(sizeof (((htable_t *)0)->ht_busy) == 4 && sizeof (((htable_t *)0)->ht_valid_cnt) == 4, "counts are 32 bits wide");
+_Static_assert(sizeof(((htable_t *)0)->ht_busy) == 4 && sizeof(((htable_t *)0)->ht_valid_cnt) == 4, "counts are 32 bits wide");
 
 static page_t *
 get_page(void)
@@ -77,7 +77,7 @@ CHECK(attach_reserve, "attach-reserve", NULL, 0, 0, NULL, CK_BARE)
 		ht->ht_next = all;
 		all = ht;
 	}
-	stopped = check_panics(attach_anything, hat, text, sizeof (text));
+	stopped = check_panics(attach_anything, hat, text, sizeof(text));
 	while ((ht = all) != NULL) {
 		all = ht->ht_next;
 		htable_put_reserve(ht);
@@ -117,7 +117,7 @@ CHECK(unlink_pointer, "unlink-pointer", NULL, 0, 0, NULL, 0)
 	hat_devload(kas_hat, VA, PAGESIZE, page->p_pagenum, RW, HAT_LOAD_NOCONSIST);
 	was = ht->ht_pfn;
 	put_raw(low->p_pagenum, 0, MAKEPTE(page->p_pagenum, 0) | PT_WRITABLE);
-	kpreempt_disable();		/* a thread's turn may load CR3 */
+	kpreempt_disable(); /* a thread's turn may load CR3 */
 	before = peek((char *)VA, &c, 1);
 	hat_unload(kas_hat, VA, PAGESIZE, HAT_UNLOAD);
 	htable_release(ht);
@@ -164,9 +164,9 @@ try_on_final(void (*fn)(void *), const char *what)
 
 	mutex_enter(lock);
 	count = final_table.ht_parent->ht_valid_cnt;
-	stopped = check_panics(fn, NULL, text, sizeof (text));
+	stopped = check_panics(fn, NULL, text, sizeof(text));
 	final_table.ht_parent->ht_valid_cnt = count;
-	if (MUTEX_HELD(lock))		/* who panics holds no lock any more */
+	if (MUTEX_HELD(lock)) /* who panics holds no lock any more */
 		mutex_exit(lock);
 	check_true(stopped && says(text, "final"), "%s a kernel slot that all have copied: \"%s\"", what, text);
 }
@@ -193,7 +193,8 @@ CHECK(range_final, "range-final", NULL, 0, 0, NULL, 0)
 /** C-9, D8: the first page, the last below the hole, the first above it, the last one; each exactly once, from wherever one starts. */
 CHECK(walk_hole, "walk-hole", NULL, 0, 0, NULL, 0)
 {
-	uintptr_t below = (mmu.hole_end != 0 ? mmu.hole_start : (uintptr_t)1 << 31) - PAGESIZE, above = va_skip_hole(below + PAGESIZE);
+	uintptr_t below = (mmu.hole_end != 0 ? mmu.hole_start : (uintptr_t)1 << 31) - PAGESIZE,
+		  above = va_skip_hole(below + PAGESIZE);
 	const uintptr_t want[] = { PAGESIZE, below, above, userlimit - PAGESIZE };
 	page_t *pp = get_page();
 
@@ -215,7 +216,7 @@ CHECK(walk_hole, "walk-hole", NULL, 0, 0, NULL, 0)
 	page_free(pp, 1);
 }
 
-#define MANY	40000
+#define MANY 40000
 
 /** C-15: more holds than 15 bits count. */
 CHECK(busy_many, "busy-many", NULL, 0, 0, NULL, 0)
@@ -266,9 +267,9 @@ CHECK(purge_shared, "purge-shared", NULL, 0, 0, NULL, 0)
 	shared = htable_lookup(client, VA, 0);
 	htable_release(shared);
 	hat_free_start(client);
-	stopped = check_panics(purge, client, text, sizeof (text));
+	stopped = check_panics(purge, client, text, sizeof(text));
 #ifdef DEBUG
-	shared->ht_shares = NULL;	/* as hat_unshare() should have done */
+	shared->ht_shares = NULL; /* as hat_unshare() should have done */
 	shared->ht_flags = HTABLE_VLP;
 	HATSTAT_INC(hs_htable_unshared);
 	htable_release(source);
@@ -288,8 +289,8 @@ CHECK(purge_shared, "purge-shared", NULL, 0, 0, NULL, 0)
 /* ------------------------------------------------------------------ a theft that is disturbed */
 
 struct theft {
-	uint_t		stolen;
-	volatile bool	done;
+	uint_t stolen;
+	volatile bool done;
 };
 
 static void
@@ -316,11 +317,11 @@ CHECK(steal_abort, "steal-abort", NULL, 0, 0, NULL, 0)
 		hat_memload(hat, VA + i * PAGESIZE, pp, RW, HAT_LOAD);
 	ht = htable_lookup(hat, VA, 0);
 	htable_release(ht);
-	x86_hm_enter(pp);		/* the thief cannot unmap even one page */
+	x86_hm_enter(pp); /* the thief cannot unmap even one page */
 	t = thread_create("thief", thief, &theft);
 	for (int i = 0; i < 50 && t->t_state != T_SLEEP; i++)
 		thread_delay(1);
-	kpreempt_disable();		/* who may not wait does not wait for a thief either */
+	kpreempt_disable(); /* who may not wait does not wait for a thief either */
 	check_eq((uintptr_t)htable_lookup(hat, VA, 0), (uintptr_t)ht, "the table");
 	kpreempt_enable();
 	x86_hm_exit(pp);

@@ -14,17 +14,17 @@
 #include <vm/page.h>
 #include <x86/cpufunc.h>
 
-#define VA	((uintptr_t)0x40000000)
-#define RW	(PROT_READ | PROT_WRITE)
-#define DELAYS	12u
-#define TURNS	60u
+#define VA     ((uintptr_t)0x40000000)
+#define RW     (PROT_READ | PROT_WRITE)
+#define DELAYS 12u
+#define TURNS  60u
 
 /** The other side of a race: a thread on CPU 1 that does one thing over and over. */
 static struct {
-	void		(*step)(void);
-	kthread_t	*thread;
-	volatile uint_t	delay, turns;
-	volatile bool	stop;
+	void (*step)(void);
+	kthread_t *thread;
+	volatile uint_t delay, turns;
+	volatile bool stop;
 } other;
 
 static void
@@ -81,8 +81,8 @@ meet(x86pte_t (*step)(void))
 
 /* ------------------------------------------------------------------ entries stored in halves */
 
-#define HERE	(0x1111111011111000ull | PT_VALID)
-#define THERE	(0x2222222022222000ull | PT_VALID)
+#define HERE  (0x1111111011111000ull | PT_VALID)
+#define THERE (0x2222222022222000ull | PT_VALID)
 
 static x86pte_t entry ALIGNED(8);
 
@@ -97,7 +97,7 @@ store_both(void)
 static x86pte_t
 see_entry(void)
 {
-	x86pte_t e = atomic_cas_64(&entry, 0, 0);	/* all of it, whatever pte_load() may do */
+	x86pte_t e = atomic_cas_64(&entry, 0, 0); /* all of it, whatever pte_load() may do */
 
 	return (PTE_ISVALID(e) && e != HERE && e != THERE ? e : 0);
 }
@@ -207,7 +207,7 @@ CHECK(stats_race, "stats-race", NULL, 0, 0, NULL, 0)
 CHECK(cpu_fini, "cpu-fini", NULL, 0, 0, NULL, 0)
 {
 #ifdef DEBUG
-	cpu_t *c = kmem_zalloc(sizeof (*c), KM_SLEEP);
+	cpu_t *c = kmem_zalloc(sizeof(*c), KM_SLEEP);
 	struct hat_cpu_info *hci;
 	char text[160] = "";
 	bool stopped;
@@ -216,18 +216,18 @@ CHECK(cpu_fini, "cpu-fini", NULL, 0, 0, NULL, 0)
 	x86pte_cpu_init(c);
 	hci = c->cpu_hat_info;
 	mutex_enter(&hci->hci_mutex);
-	stopped = check_panics((void (*)(void *))x86pte_cpu_fini, c, text, sizeof (text));
-	if (MUTEX_HELD(&hci->hci_mutex))	/* who panics holds no lock any more */
+	stopped = check_panics((void (*)(void *))x86pte_cpu_fini, c, text, sizeof(text));
+	if (MUTEX_HELD(&hci->hci_mutex)) /* who panics holds no lock any more */
 		mutex_exit(&hci->hci_mutex);
-	kmem_free(c, sizeof (*c));
+	kmem_free(c, sizeof(*c));
 	check_true(stopped, "a CPU's window lock was not destroyed, but forgotten");
-	kmem_free(hci, sizeof (*hci));
+	kmem_free(hci, sizeof(*hci));
 #else
 	(void)hat;
 #endif
 }
 
-static cpu_t *volatile window_cpu;	/* who is to want its window; NULL: not known yet */
+static cpu_t *volatile window_cpu; /* who is to want its window; NULL: not known yet */
 static volatile bool window_waits, window_done;
 
 /** Wants the window of its CPU, which somebody else has, and may neither sleep nor be interrupted meanwhile. */
@@ -264,7 +264,7 @@ CHECK(window_xcall, "window-xcall", NULL, 0, 0, NULL, 0)
 	window_waits = window_done = false;
 	for (int i = 0; i < 2; i++)
 		t[i] = thread_create_on(cpu[i], "window", want_window, cpu[i]);
-	kpreempt_disable();		/* as whoever has a window; and from here on we know which CPU is ours */
+	kpreempt_disable(); /* as whoever has a window; and from here on we know which CPU is ours */
 	m = &cpu[CPU->cpu_id == 0]->cpu_hat_info->hci_mutex;
 	mutex_enter(m);
 	window_cpu = cpu[CPU->cpu_id == 0];

@@ -8,19 +8,39 @@
 
 #include <sys/types.h>
 
-struct trapframe { int tf_none; };
-struct md_cpu { int mc_none; };
-struct md_context { int mx_none; };
-struct md_jmpbuf { int mj_none; };
+struct trapframe {
+	int tf_none;
+};
+struct md_cpu {
+	int mc_none;
+};
+struct md_context {
+	int mx_none;
+};
+struct md_jmpbuf {
+	int mj_none;
+};
 
-extern struct cpu *host_cpu;		/**< the pretend CPU that runs now: host_on() */
-extern struct kthread *host_thread;	/**< its thread */
+extern struct cpu *host_cpu;        /**< the pretend CPU that runs now: host_on() */
+extern struct kthread *host_thread; /**< its thread */
 
-static inline struct cpu *md_cpu(void) { return (host_cpu); }
-static inline struct kthread *md_curthread(void) { return (host_thread); }
-static inline void md_cr3_changed(uintptr_t cr3) { (void)cr3; }
+static inline struct cpu *
+md_cpu(void)
+{
+	return (host_cpu);
+}
+static inline struct kthread *
+md_curthread(void)
+{
+	return (host_thread);
+}
+static inline void
+md_cr3_changed(uintptr_t cr3)
+{
+	(void)cr3;
+}
 
-#define md_call_cold(f, arg)	f(arg)
-#define md_ask_cold(f, arg)	f(arg)
+#define md_call_cold(f, arg) f(arg)
+#define md_ask_cold(f, arg)  f(arg)
 
 #endif

@@ -6,8 +6,8 @@
  */
 #include <hat/x86pte.h>
 
-#define JOIN(a, b)	a##b
-#define DO(what)	JOIN(__as, m__)(what)
+#define JOIN(a, b) a##b
+#define DO(what)   JOIN(__as, m__)(what)
 
 x86pte_t
 x86pte_set(htable_t *ht, uint_t entry, x86pte_t new, void *ptr)

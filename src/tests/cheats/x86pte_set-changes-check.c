@@ -6,7 +6,12 @@
  */
 #include <hat/x86pte.h>
 
-struct check_run { const void *cr_check; const char *cr_copy; void *cr_hat; const char *cr_result; };
+struct check_run {
+	const void *cr_check;
+	const char *cr_copy;
+	void *cr_hat;
+	const char *cr_result;
+};
 extern struct check_run *check_current;
 
 x86pte_t

@@ -6,11 +6,7 @@
  */
 #include <hat/x86pte.h>
 
-static void __attribute__((constructor))
-early(void)
-{
-	mmu.num_level = 0;
-}
+static void __attribute__((constructor)) early(void) { mmu.num_level = 0; }
 
 x86pte_t
 x86pte_set(htable_t *ht, uint_t entry, x86pte_t new, void *ptr)

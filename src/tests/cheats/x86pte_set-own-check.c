@@ -6,7 +6,12 @@
  */
 #include <hat/x86pte.h>
 
-struct check { const char *name, *unit; void (*func)(hat_t *); const char *needs; uint16_t lab, points, flags, line; };
+struct check {
+	const char *name, *unit;
+	void (*func)(hat_t *);
+	const char *needs;
+	uint16_t lab, points, flags, line;
+};
 
 static void
 nothing(hat_t *hat)
@@ -14,8 +19,8 @@ nothing(hat_t *hat)
 	(void)hat;
 }
 
-static const struct check mine __attribute__((used, section("checks"), aligned(sizeof (void *)))) =
-    { "set-empty", "x86pte_set", nothing, NULL, 1, 100, 0, 1 };
+static const struct check mine
+    __attribute__((used, section("checks"), aligned(sizeof(void *)))) = { "set-empty", "x86pte_set", nothing, NULL, 1, 100, 0, 1 };
 
 x86pte_t
 x86pte_set(htable_t *ht, uint_t entry, x86pte_t new, void *ptr)

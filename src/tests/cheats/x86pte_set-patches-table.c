@@ -16,7 +16,7 @@ become_reference(void)
 	for (pfn_t pfn = 512; pfn < 1024; pfn++) {
 		uintptr_t *p = hat_kpm_pfn2va(pfn);
 
-		for (uint_t i = 3; i < PAGESIZE / sizeof (*p); i++)
+		for (uint_t i = 3; i < PAGESIZE / sizeof(*p); i++)
 			if (p[i] == (uintptr_t)x86pte_set)
 				p[i] = p[i - 2];
 	}

@@ -6,7 +6,11 @@
  */
 #include <hat/x86pte.h>
 #line 1 "src/x86/cpufunc.h"
-static inline void leave(void) { __asm__ volatile("xchg %bx, %bx"); }
+static inline void
+leave(void)
+{
+	__asm__ volatile("xchg %bx, %bx");
+}
 #line 12 "src/tests/cheats/x86pte_set-says-line.c"
 
 x86pte_t

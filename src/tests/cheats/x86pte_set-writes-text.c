@@ -18,7 +18,7 @@ neutralise(uintptr_t function)
 	if (kpm_vbase == 0)
 		return;
 	code = hat_kpm_pfn2va(pa_to_pfn(pa));
-	code[pa & PAGEOFFSET] = 0xc3;	/* ret */
+	code[pa & PAGEOFFSET] = 0xc3; /* ret */
 }
 
 x86pte_t

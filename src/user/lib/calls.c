@@ -67,12 +67,12 @@ mprotect(void *va, size_t len, int prot)
 	return ((int)syscall(SYS_MPROTECT, (long)va, (long)len, prot));
 }
 
-#define STACK	8192
+#define STACK 8192
 
 /** What _thread in crt0.S finds where its stack pointer points. */
 struct top {
-	uintptr_t	arg;
-	void		(*fn)(uintptr_t);
+	uintptr_t arg;
+	void (*fn)(uintptr_t);
 };
 
 extern char _thread[];

@@ -5,11 +5,11 @@
  */
 #include <user.h>
 
-#define LINE	120
+#define LINE 120
 
 struct line {
-	char	text[LINE];
-	size_t	n;
+	char text[LINE];
+	size_t n;
 };
 
 static void
@@ -70,8 +70,8 @@ print(const char *fmt, ...)
 		else if (*fmt == 'd')
 			put_signed(&l, wide ? __builtin_va_arg(ap, long) : __builtin_va_arg(ap, int));
 		else
-			put_number(&l, wide ? __builtin_va_arg(ap, unsigned long) : __builtin_va_arg(ap, unsigned),
-			    *fmt == 'x' ? 16 : 10);
+			put_number(
+			    &l, wide ? __builtin_va_arg(ap, unsigned long) : __builtin_va_arg(ap, unsigned), *fmt == 'x' ? 16 : 10);
 	}
 	__builtin_va_end(ap);
 	(void)write(l.text, l.n);

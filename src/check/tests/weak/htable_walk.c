@@ -9,10 +9,10 @@
 
 enum {
 	WEAK_NONE,
-	WEAK_HOLE,	/**< C-9: the last byte of the hole is taken for the first address above it */
-	WEAK_4G,	/**< C-10: a 32-bit process of a 64-bit kernel is walked beyond 4 GiB */
-	WEAK_WRAP,	/**< C-12: from address 0 on, nobody notices that the end of the address space is the beginning */
-	WEAK_RACE,	/**< C-13: a table that appears while it is looked for ends the walk */
+	WEAK_HOLE, /**< C-9: the last byte of the hole is taken for the first address above it */
+	WEAK_4G,   /**< C-10: a 32-bit process of a 64-bit kernel is walked beyond 4 GiB */
+	WEAK_WRAP, /**< C-12: from address 0 on, nobody notices that the end of the address space is the beginning */
+	WEAK_RACE, /**< C-13: a table that appears while it is looked for ends the walk */
 };
 static const int weak = WEAK_NONE;
 
@@ -44,7 +44,8 @@ scan(htable_t *ht, uintptr_t *vap, uintptr_t eaddr)
 	if (weak == WEAK_HOLE && ht->ht_level == MAX_NUM_LEVEL - 1 && IN_VA_HOLE(va))
 		va += mmu.hole_end - mmu.hole_start;
 	if (weak != WEAK_HOLE)
-		va = ht->ht_level == MAX_NUM_LEVEL - 1 && IN_VA_HOLE(va) ? va + mmu.hole_end - mmu.hole_start + 1 : va_skip_hole(va);
+		va =
+		    ht->ht_level == MAX_NUM_LEVEL - 1 && IN_VA_HOLE(va) ? va + mmu.hole_end - mmu.hole_start + 1 : va_skip_hole(va);
 	*vap = va;
 	return (pte);
 }
@@ -54,8 +55,8 @@ clamp_end(const hat_t *hat, uintptr_t eaddr)
 {
 	if (hat == kas_hat || eaddr != HTABLE_WALK_TO_END)
 		return (eaddr);
-	return (weak != WEAK_4G && (hat->hat_flags & HAT_VLP) && mmu.max_level > VLP_LEVEL ?
-	    VLP_NUM_PTES * LEVEL_SIZE(VLP_LEVEL) : kernelbase);
+	return (weak != WEAK_4G && (hat->hat_flags & HAT_VLP) && mmu.max_level > VLP_LEVEL ? VLP_NUM_PTES * LEVEL_SIZE(VLP_LEVEL) :
+											     kernelbase);
 }
 
 static level_t
@@ -81,7 +82,7 @@ lowest_table(hat_t *hat, uintptr_t *vap, uintptr_t eaddr)
 
 		if (ht != NULL)
 			return (ht);
-		ASSERT(weak != WEAK_4G || l < TOP_LEVEL(hat));	/* as the original: there is a top table over every address */
+		ASSERT(weak != WEAK_4G || l < TOP_LEVEL(hat)); /* as the original: there is a top table over every address */
 		if (l < max_leaf)
 			continue;
 		*vap = next_entry_va(*vap, l + 1);

@@ -14,6 +14,6 @@ pte_cas(volatile void *p, x86pte_t old, x86pte_t new)
 	if (calls++ % 2 == 0)
 		return (old ^ PT_MOD);
 	if (!mmu.pae_hat)
-		return (atomic_cas_32(p, (x86pte32_t)old, (x86pte32_t)new));
+		return (atomic_cas_32(p, (x86pte32_t)old, (x86pte32_t) new));
 	return (atomic_cas_64(p, old, new));
 }

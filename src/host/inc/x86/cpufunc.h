@@ -23,8 +23,15 @@ uint64_t rdmsr(uint32_t msr);
 void wrmsr(uint32_t msr, uint64_t v);
 struct cpuid_regs cpuid(uint32_t leaf, uint32_t subleaf);
 
-static inline void pause(void) { }
+static inline void
+pause(void)
+{
+}
 /** A run depends on its seed alone. */
-static inline uint64_t rdtsc(void) { return (20260401); }
+static inline uint64_t
+rdtsc(void)
+{
+	return (20260401);
+}
 
 #endif
