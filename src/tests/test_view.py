@@ -71,6 +71,34 @@ def test_text():
     assert len(whole.splitlines()) > len(text.splitlines()) and "more tables like this one" not in whole
 
 
+@cases(*FLAVORS)
+@limit(120)
+def test_text_tells_the_same(flavor):
+    """the text has what the page has: the head, each change, each window, and as many frames of each use, a letter for four"""
+    options = ("--checkpoint", "unmapped", "--before", "user-space")
+    data, _ = page(flavor, *options)
+    lines = view(flavor, *options, "--text", "--ascii", "--all").splitlines()
+    assert lines[0].startswith(f"{flavor}, checkpoint unmapped since user-space: CPU 0, CR3 0x{data['cr3']}") and lines[1] == "= the kernel, Bochs and memory agree"
+    told = [line.split() for line in lines if re.match(r" +[-+~] ", line)]
+    marks = {"new": "+", "gone": "-", "changed": "~"}
+    for addr, tables in data["changes"]["hats"].items():
+        for key, change in tables.items():
+            level, base = key.split(":")
+            assert any(w[:4] == [marks[change["what"]], "level", level, "table"] and int(w[5].rstrip(","), 16) == int(base, 16) for w in told), (addr, key, change)
+    for index, name, va, pa, _ in data["windows"]:
+        assert any(line.startswith(f"  [{index}] {va} -> 0x{pa} ") and line.endswith(name) for line in lines), name
+    letters = {use: letter for use, letter, _ in data["uses"]}
+    frames = [letters[use] for _, count, use in data["memory"] for _ in range(count)]
+    rows = [line for line in lines if re.fullmatch(r"  0x[0-9a-f]{8} \S+", line)]
+    assert len(rows) == (len(frames) + 255) // 256
+    for row in rows:
+        at, cells = row.split()
+        for i, cell in enumerate(cells):
+            group = frames[(int(at, 16) >> 12) + 4 * i :][:4]
+            assert cell == min(group, key=list(letters.values()).index), (row, i, group)
+    assert any("u mapped for users" in line and "were" in line for line in lines)
+
+
 @limit(120)
 def test_no_such_checkpoint():
     """one line that names those that there are"""

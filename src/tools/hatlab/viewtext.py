@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 FOLD_FROM = 4  # so many tables alike in a row, and more, are one line
+TOLD = 8  # so many gone tables, changed entries or windows in a row are told one by one
+FRAMES = 256  # of a megabyte
 
 
 class Tree:
@@ -18,8 +20,17 @@ class Tree:
         self.digits = 16 if data["mode"] == "long" else 8
 
     def lines(self) -> Iterator[str]:
-        for hat in self.data["hats"]:
-            yield from (self._cut(line) for line in self._hat(hat))
+        """The whole picture, as the page has it: verdict, changes, trees, windows, physical memory."""
+        yield from self._parts(self._head(), self._changes())
+        yield from self.tree_lines()
+        yield from self._parts(self._windows(), self._memory())
+
+    def tree_lines(self) -> Iterator[str]:
+        """The address spaces alone."""
+        yield from self._parts(*map(self._hat, self.data["hats"]))
+
+    def _parts(self, *parts: Iterator[str]) -> Iterator[str]:
+        yield from (self._cut(line) for part in parts for line in part)
 
     def table_lines(self, table: dict, where: str = "") -> Iterator[str]:
         """One table by itself: what it is, and its runs; links are not followed."""
@@ -30,6 +41,81 @@ class Tree:
     def _cut(self, line: str) -> str:
         """A difference is told whole, whatever the width."""
         return line if len(line) <= self.width or self.differs.strip() in line else line[: self.width - 1] + ">"
+
+    # around the trees
+
+    def _head(self) -> Iterator[str]:
+        data, tables = self.data, sum(len(hat["tables"]) for hat in self.data["hats"])
+        since = f" since {data['changes']['since']}" if data["changes"] else ""
+        booted = f"; booted with {data['args']}" if data["args"] else ""
+        yield (f"{data['flavor']}, checkpoint {data['checkpoint']}{since}: CPU {data['cpu']}, CR3 0x{data['cr3']}, "
+               f"{len(data['hats'])} address spaces, {tables} tables{booted}")
+        yield "= the kernel, Bochs and memory agree" if data["ok"] else f"{self.differs}the witnesses disagree:"
+        yield from (f"{self.differs}{problem}" for problem in data["problems"])
+
+    def _changes(self) -> Iterator[str]:
+        changes = self.data["changes"]
+        if not changes:
+            return
+        yield f"changed since {changes['since']}:"
+        yield from (f"  + hat 0x{addr}" for addr in changes["new"])
+        yield from (f"  - hat 0x{addr}" for addr in changes["gone"])
+        names = {hat["addr"]: hat["name"] for hat in self.data["hats"]}
+        for addr, tables in changes["hats"].items():
+            kinds = [change["what"] for change in tables.values()]
+            if kinds:
+                yield (f"  ~ hat 0x{addr} {names[addr]}: {kinds.count('new')} tables new, {kinds.count('gone')} gone, "
+                       f"{kinds.count('changed')} changed")
+            yield from self._few([line for key, change in tables.items() for line in self._change(key, change)])
+
+    def _change(self, key: str, change: dict) -> Iterator[str]:
+        level, base = key.split(":")
+        what = f"level {level} table over {int(base, 16):0{self.digits}x}"
+        if change["what"] != "changed":
+            yield f"    {'+' if change['what'] == 'new' else '-'} {what}"
+            return
+        counts = "".join(f", {name} {old} -> {new}" for name, (old, new) in change["counts"].items())
+        entries = "".join(f", [{i}] 0x{old} -> 0x{new}" for i, old, new in change["entries"][:1])
+        more = len(change["entries"]) + change["more"] - 1
+        yield f"    ~ {what}{counts}{entries}{f' and {more} more entries' if more > 0 else ''}"
+
+    def _few(self, lines: list[str]) -> list[str]:
+        if self.everything or len(lines) <= TOLD:
+            return lines
+        return [*lines[:TOLD], f"    and {len(lines) - TOLD} more tables"]
+
+    def _windows(self) -> Iterator[str]:
+        if self.data["windows"]:
+            yield "windows:"
+        for index, name, va, pa, rights in self.data["windows"]:
+            yield f"  [{index}] {va} -> 0x{pa} {rights} {name}"
+
+    def _memory(self) -> Iterator[str]:
+        """A line a megabyte, a letter for four frames: the use that counts most among them."""
+        uses, before = self.data["uses"], (self.data["changes"] or {}).get("memory", {})
+        sums = {use: sum(n for _, n, what in self.data["memory"] if what == use) for use, _, _ in uses}
+        width = max(64, min(FRAMES, 1 << (self.width - 13).bit_length() - 1))
+        yield f"physical memory, {FRAMES * 4 // width} KiB a letter:"
+        rows = self._rows(width)
+        for at in range(len(rows)):
+            if at > 0 and rows[at] == rows[at - 1] and not self.everything:
+                if at + 1 == len(rows) or rows[at + 1] != rows[at]:
+                    yield f"  to 0x{(at + 1 << 20) - 1:08x} the same"
+                continue
+            yield f"  0x{at << 20:08x} {rows[at]}"
+        for use, letter, text in uses:
+            was = f", were {before[use]}" if before and before[use] != sums[use] else ""
+            if sums[use] or was:
+                yield f"  {letter} {text}: {sums[use]} {'frame' if sums[use] == 1 else 'frames'}{was}"
+
+    def _rows(self, width: int) -> list[str]:
+        order = [use for use, _, _ in self.data["uses"]]
+        ranks = [order.index(use) for _, count, use in self.data["memory"] for _ in range(count)]
+        cell = FRAMES // width
+        letters = "".join(self.data["uses"][min(ranks[i : i + cell])][1] for i in range(0, len(ranks), cell))
+        return [letters[i : i + width] for i in range(0, len(letters), width)]
+
+    # trees
 
     def _hat(self, hat: dict) -> Iterator[str]:
         flags = f" ({','.join(hat['flags'])})" if hat["flags"] else ""

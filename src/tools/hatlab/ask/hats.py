@@ -53,7 +53,7 @@ def tree(stopped: Stopped, word: str | None = None) -> Iterator[str]:
     found = views(stopped)
     hat, real = choose(stopped, found, word)
     kernel = found[0][1] if found[0][0].name == "kernel" and hat.name == "user" else None
-    yield from picture.text(stopped, [picture.hat_data(hat, real, kernel)]).lines()
+    yield from picture.text(stopped, [picture.hat_data(hat, real, kernel)]).tree_lines()
 
 
 def htable(stopped: Stopped, word: str) -> Iterator[str]:
