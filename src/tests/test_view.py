@@ -10,10 +10,10 @@ from common import FLAVORS, image_for, run
 from testall import cases, limit
 
 
-def view(flavor, *options):
+def view(flavor, *options, columns=100):
     folder = image_for(flavor, "")
     return run("python3", "src/tools/view.py", "--flavor", flavor, "--image", folder / "hatlab.iso", "--kernel", folder / "kernel.elf",
-               *options).stdout
+               *options, env={"COLUMNS": str(columns)}).stdout
 
 
 def page(flavor, *options):
@@ -44,6 +44,30 @@ def test_page(flavor):
     assert "gone" in whats and "changed" in whats, whats
     assert sum(count for _, count, use in data["memory"] if use in ("table", "shared")) >= len(data["hats"])
     assert not re.search(r'(src|href)="|@import|url\((?!#)', text)
+
+
+@cases(*FLAVORS)
+@limit(120)
+def test_shared(flavor):
+    """a table that two address spaces share is marked in both pictures, and its frame in the map, once"""
+    scene = "scene=space:1,offer:0x40000000:rw:512,space:2,share:0x40000000:0x200000:1,stop:one"
+    data, _ = page(flavor, "--args", scene, "--checkpoint", "one")
+    users = [hat for hat in data["hats"] if hat["name"] == "user"]
+    leaves = {hat["addr"]: next(t for t in hat["tables"] if t["l"] == 0) for hat in users}
+    assert len(users) == 2 and len({t["pa"] for t in leaves.values()}) == 1, leaves
+    assert sorted(t["k"]["flags"] for t in leaves.values()) == [[], ["shared"]]
+    assert sum(count for _, count, use in data["memory"] if use == "shared") == 1
+    assert sum(count for _, count, use in data["memory"] if use == "user") == 512
+    lines = view(flavor, "--args", scene, "--checkpoint", "one", "--text", "--ascii", columns=160).splitlines()
+    assert sum(line.endswith(" shared") for line in lines) == 1 and "  S page table shared by address spaces: 1 frame" in lines
+
+
+@limit(120)
+def test_two_levels():
+    """without PAE: two levels, 1024 entries, large pages of 4 MiB, and the witnesses agree"""
+    data, _ = page("i386", "--args", "pae=0", "--checkpoint", "two-spaces")
+    assert data["ok"] and data["mode"] == "nonpae" and [level["entries"] for level in data["levels"]] == [1024, 1024], data["levels"]
+    assert any(r[2] == "leaf" and t["l"] == 1 for _, t, r in runs(data)) and not any(r[6] for _, _, r in runs(data))
 
 
 @limit(120)
