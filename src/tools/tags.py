@@ -48,6 +48,8 @@ def main(argv: list[str]) -> int:
     done = subprocess.run(command, cwd=host.ROOT, input="\n".join(sources()), capture_output=True, text=True)
     if done.returncode:
         raise host.HostError(f"ctags failed: {(done.stderr.strip().splitlines() or ['?'])[-1]}")
+    names = sum(not line.startswith("!") for line in out.read_text(errors="replace").splitlines())
+    print(f"{out.name}: {names} names")
     return 0
 
 
