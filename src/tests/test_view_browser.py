@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from common import FLAVORS, TOP, image_for, run
-from testall import cases, limit
+from slowness import slowness
+from testall import alone, cases, limit
 from hatlab.browser import Browser
 from hatlab.png import size, small
 from hatlab.viewpage import page
@@ -354,38 +355,37 @@ TIMED_SEARCH = """const [text, kind] = arguments;
   return new Promise((done) => requestAnimationFrame(() => setTimeout(() => done([performance.now() - began, document.querySelectorAll(".row.path").length]))));"""
 
 
-def least(pairs):
-    """The middle one of the times by the clock and of those by the processor, whichever is less: other tests may keep the processors busy."""
-    return min(sorted(times)[len(times) // 2] for times in zip(*pairs))
+def middle(times):
+    return sorted(times)[len(times) // 2]
 
 
+@alone
 @limit(180)
 def test_view_10000_tables():
-    """10,000 tables: drawn within 2 s, an address found within 100 ms, by the page's own clock (its processor time where others work too)"""
+    """10,000 tables: drawn within 2 s, an address found within 100 ms, by the page's own clock"""
+    slower = slowness()
     path = Path(tempfile.mkdtemp()) / "large.html"
     data = a_large_one()
     path.write_text(page(data))
     with Browser() as browser:
-        browser.worked()
         drawn = []
         for _ in range(3):
             browser.open(path)
-            drawn.append((browser.run(DRAWN), browser.task_time()))
+            drawn.append(browser.run(DRAWN))
         print(f"{sum(len(h['tables']) for h in data['hats'])} tables, {path.stat().st_size >> 10} KiB: drawn after "
-              + ", ".join(f"{wall:.0f} ms ({own:.0f} worked)" for wall, own in drawn))
-        assert least(drawn) <= 2000, drawn
+              + ", ".join(f"{ms:.0f} ms" for ms in drawn) + f"; this machine takes {slower:.2f} times as long")
+        assert middle(drawn) <= 2000 * slower, drawn
         facts = browser.run("return document.getElementById('facts').innerText")
         assert "10022 tables" in facts, facts
         # Each search goes to a table that has not been opened; the first physical one also learns where every run starts.
         for kind, address in (("virtual", lambda n: (n * 997 << 21) + 0x40123), ("physical", lambda n: (0x100000 + n * 997 * 512 + 96) << 12)):
             times = []
             for n in range(1, 6):
-                before = browser.worked()
                 ms, rows = browser.run(TIMED_SEARCH, f"{address(n):x}", kind)
-                times.append((ms, browser.worked() - before))
+                times.append(ms)
                 assert rows == 5, (kind, n, rows)
-            print(f"{kind} searches: " + ", ".join(f"{wall:.0f} ms ({own:.0f} worked)" for wall, own in times))
-            assert least(times) <= 100, (kind, times)
+            print(f"{kind} searches: " + ", ".join(f"{ms:.0f} ms" for ms in times))
+            assert middle(times) <= 100 * slower, (kind, times)
         assert not browser.complaints()
 
 

@@ -22,6 +22,8 @@ import subprocess
 import sys
 import time
 
+from hatlab.lab import clean_environment  # as at a person's prompt: not what the make that started us left in there
+
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 RESULT = os.path.join(TOP, "build", "bench.json")
 FLAVORS = ("i386", "amd64")
@@ -65,14 +67,6 @@ class Row:
 
 
 # ------------------------------------------------------------------ running commands
-
-def clean_environment():
-    """As at a person's prompt: not what the make that started us left in there."""
-    env = dict(os.environ)
-    for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "FLAVOR", "CPUS", "ARGS", "LAB", "SOLVED"):
-        env.pop(name, None)
-    return env
-
 
 def run(command):
     """(seconds, output) of a shell command that must succeed."""

@@ -10,13 +10,15 @@ files, so a module must do nothing when it is imported.
 
 A test may import these from here:
 
-    from testall import cases, limit, needs, seed
+    from testall import alone, cases, limit, needs, seed
 
     @needs("bochs")              a tool that must be there
     @limit(300)                  seconds of wall time instead of 120
     @cases("i386", "amd64")      the function is called with each of these in turn, and
     def test_boot(flavor):       each call is a test of its own
         rng = random.Random(seed())
+
+    @alone                       runs after all others, with nothing beside it: it measures time
 
 What a failing test printed, the variables of the test function, the seed, and a command
 that repeats it are shown. A test must end the processes that it starts: one that leaves
@@ -65,6 +67,12 @@ def limit(seconds):
         function.limit = seconds
         return function
     return mark
+
+
+def alone(function):
+    """Decorator: nothing else runs beside this test."""
+    function.alone = True
+    return function
 
 
 def cases(*values):
@@ -137,6 +145,7 @@ def describe(module):
                 "title": title_of(value),
                 "needs": list(getattr(value, "needs", ())),
                 "limit": float(getattr(value, "limit", LIMIT)),
+                "alone": bool(getattr(value, "alone", False)),
             })
     return found
 
@@ -407,6 +416,7 @@ class Test:
         self.path = path
         self.function, self.case = facts["function"], facts["case"]
         self.title, self.needs, self.limit = facts["title"], facts["needs"], facts["limit"]
+        self.alone = facts["alone"]
         self.name = "%s.%s%s" % (module_name(path), self.function, facts["suffix"])
         self.why, self.seconds = None, 0.0
 
@@ -574,7 +584,8 @@ def run_tests(tests, width, screen):
     # The longest first, or the end is spent waiting for it on one core.
     times = old_times()
     tests = sorted(tests, key=lambda test: -times.get(test.name, 1.0))
-    run_side_by_side([test.start for test in tests], width, on_done, screen.progress)
+    for lonely in (False, True):
+        run_side_by_side([test.start for test in tests if test.alone == lonely], 1 if lonely else width, on_done, screen.progress)
     screen.wipe()
 
 

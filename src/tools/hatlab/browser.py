@@ -152,19 +152,6 @@ class Browser:
         """The page as it would be printed, as PDF."""
         return base64.b64decode(self._call("POST", "/print", background=False))
 
-    def worked(self) -> float:
-        """Processor time in ms that the page has taken so far, in its script and in laying it out, however busy the machine is."""
-        times = self._times()
-        return 1000 * sum(times[name] for name in ("ScriptDuration", "LayoutDuration", "RecalcStyleDuration"))
-
-    def task_time(self) -> float:
-        """The same with all else that the page's thread does, since it was opened: reading the file above all."""
-        return 1000 * self._times()["TaskDuration"]
-
-    def _times(self) -> dict[str, float]:
-        self.devtools("Performance.enable", timeDomain="threadTicks")
-        return {m["name"]: m["value"] for m in self.devtools("Performance.getMetrics")["metrics"]}
-
     def requests(self) -> list[str]:
         """The addresses of all that was asked for since the last call."""
         events = [json.loads(entry["message"])["message"] for entry in self._call("POST", "/se/log", type="performance")]

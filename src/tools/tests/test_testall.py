@@ -185,6 +185,28 @@ def test_side_by_side():
     assert in_turn >= 2.4 and in_turn - at_once > 1.0
 
 
+def test_alone():
+    """a test that measures time runs after all others, with nothing beside it"""
+    text = ("import sys, time\n"
+            "sys.path.insert(0, %r)\n"
+            "from testall import alone, cases\n"
+            "def note(what):\n"
+            "    with open(%r, 'a') as out:\n"
+            "        out.write(what)\n"
+            "@cases(1, 2, 3)\n"
+            "def test_crowd(n):\n"
+            "    note('('); time.sleep(0.3); note(')')\n"
+            "@cases(1, 2)\n"
+            "@alone\n"
+            "def test_lonely(n):\n"
+            "    note('['); time.sleep(0.1); note(']')\n" % (os.path.dirname(RUNNER), os.path.join(tempfile.mkdtemp(), "order")))
+    path = re.search(r"open\('(.*?)', 'a'\)", text)[1]
+    code, output = runner(folder_with(order=text), "-j", "3")
+    with open(path) as stream:
+        order = stream.read()
+    assert code == 0 and order.startswith("((") and order.endswith("[][]") and order.count("(") == 3, (order, output)
+
+
 def running(pid, word):
     """Whether a process lives, and is still the one that it was."""
     try:
