@@ -62,8 +62,8 @@ hat_init(void)
 	hat_cache = kmem_cache_create("hat_t", sizeof(hat_t), VLP_SIZE, NULL, NULL, htable_keep_none, NULL, NULL, 0);
 	htable_init();
 	hment_init();
-	htable_secret = (uintptr_t)(rdtsc() * 0x9e3779b97f4a7c15ull) | 1;
 	kas_hat = hat_create_bare(NULL);
+	htable_secret_draw();
 }
 
 /** Linear map of all RAM, and of nothing else, with the largest pages that each range takes. */

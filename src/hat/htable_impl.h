@@ -17,6 +17,13 @@ extern kmutex_t htable_reserve_mutex;
 extern htable_t *htable_reserve_pool;       /**< stack through ht_next, under htable_reserve_mutex */
 extern volatile uint32_t htable_dont_cache; /**< non-zero: released tables are really freed */
 extern uint64_t htable_steal_passes;
+/**
+ * Draw htable_secret: a number that nobody knows, and with which htable_hash() spreads bases that are equally far apart. Before the
+ * first table is hashed; one CPU runs.
+ *
+ * @locks None.
+ */
+void htable_secret_draw(void);
 extern uintptr_t htable_secret;      /**< odd, drawn at boot: what htable_hash() multiplies by */
 extern uint64_t force_steal;         /**< DEBUG: every (n+1)-th request for a frame fails */
 extern volatile uint32_t ptable_cnt; /**< DEBUG: counts towards it */

@@ -135,7 +135,7 @@ def source_plants():
                       "\tif (b == NULL)\n\t\treturn (x86pte_inval", "\tif (true)\n\t\treturn (x86pte_inval"), (
                           "bool cut = cut_off(ht, b);", "bool cut = false && cut_off(ht, b);")], "upper-callback", "end of the first range"),
         Plant("one-page", "C-43", "src/hat/hat_unload.c", [], "upper-cut", "a large page was cut"),
-        Plant("chains", "C-16", "src/hat/htable_chains.c", [("hc->hc_count > nchains(hc) && hat != kas_hat", "false")], "chains-grow", "on one chain"),
+        Plant("chains", "C-16", "src/hat/htable_chains.c", [("hc->hc_count > nchains(hc) && hat != kas_hat", "false")], "chains-grow", "chains for 200 tables"),
         Plant("each", "C-17", "src/hat/hat_unload.c", [], "unload-flush", "flushes for 36 pages"),
         Plant("pages", "C-17", "src/hat/hat_unload.c", [], "unload-whole", "flushes for 3 tables"),
         Plant("reuse", "C-17", "src/hat/hat_page.c", [("if (hat_unflushed != 0)", "if (false)")], "unload-reuse", "stale translation"),
