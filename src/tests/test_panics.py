@@ -10,7 +10,7 @@ from testall import cases, limit
 
 ROUTES = ("i386", "i386 pae=0", "amd64", "amd64 kpm=0")
 SOURCES = ("src/hat/*.c", "solutions/lab*/*.c", "src/*/hat_md.c", "src/vm/seg.c", "src/vm/segkmem.c")
-CALL = re.compile(r'^(\w+)\([^;\n]*$|\b(panic|HAT_MISUSE)\((?:"((?:[^"\\]|\\.)*)")?', re.M)
+CALL = re.compile(r'^(\w+)\([^;\n]*$|\b(panic|HAT_MISUSE)\((?:\s*"((?:[^"\\]|\\.)*)")?', re.M)
 CONVERSION = re.compile(r"%[-0-9.*]*(?:ll|l|z)?([a-z])")
 VALUE = {"u": r"\d+", "d": r"-?\d+", "x": r"[0-9a-f]+", "p": r"0x[0-9a-f]+", "s": r".+"}
 CHECK = re.compile(r'^CHECK\(\w+, "([\w-]+)"', re.M)
