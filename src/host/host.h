@@ -64,6 +64,7 @@ void test_panic(void);
 void test_branches(void);
 void test_misuse(void);
 void test_history(void);
+void test_replays(void);
 /** @} */
 /** If set, called each time a lock has been left, or somebody yields: what another CPU does just then. It must clear itself first. */
 extern void (*host_between)(void);

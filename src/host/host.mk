@@ -50,7 +50,7 @@ KERNEL	:= $(HAT) $(wildcard src/$(FLAVOR)/bootwords.c) src/$(FLAVOR)/hat_md.c sr
 	src/check/walk.c src/check/invariants.c $(wildcard src/check/inv_*.c)
 UNIT_FILES := $(shell awk '!/^\#/ && NF { print $$1 "/" $$2 ".c" }' src/hat/units | sort -u)
 UNIT_SRCS := $(foreach u,$(UNIT_FILES),$(or $(call instead,$u),solutions/$u))
-OUT	:= src/host/machine.c src/host/main.c $(if $(COVERAGE),src/host/coverage/exit.c $(if $(filter i386,$(FLAVOR)),src/check/coverage/add64.c))
+OUT	:= src/host/machine.c src/host/main.c src/host/shrink.c $(if $(COVERAGE),src/host/coverage/exit.c $(if $(filter i386,$(FLAVOR)),src/check/coverage/add64.c))
 IN	:= $(filter-out $(OUT),$(wildcard src/host/*.c)) $(KERNEL) $(sort $(UNIT_SRCS))
 
 IN_OBJS	:= $(IN:%.c=$(B)/%.o)

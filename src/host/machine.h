@@ -3,7 +3,7 @@
  * @file
  * @brief The border between the two kinds of files in this folder, in plain C types only.
  *
- * *Outside* (machine.c, main.c) is ordinary C with libc and none of our headers. *Inside* is everything else: the kernel's own
+ * *Outside* (machine.c, main.c, shrink.c) is ordinary C with libc and none of our headers. *Inside* is everything else: the kernel's own
  * headers and flags, no libc. Both include this file.
  */
 #ifndef HOST_MACHINE_H
@@ -12,7 +12,7 @@
 /** What a run is to do; filled in from the command line or from the fixed list of main.c. */
 struct machine_options {
 	const char *program;                       /**< how it was called */
-	const char *test;                          /**< "boot", "pure", "branches", "misuse", "history", "panic" or "selftest" */
+	const char *test;                          /**< "boot", "pure", "branches", "misuse", "history", "replays" or "panic" */
 	const char *cmdline;                       /**< the kernel's own words, as GRUB would give them: kpm=0 force_steal=3 ... */
 	unsigned int cpus;                         /**< pretend CPUs, 1 ... 8 */
 	unsigned int no_1g, no_nx, no_pge, no_cx8; /**< the pretend CPU lacks 1 GiB pages, no-execute, global pages, CMPXCHG8B */
@@ -20,6 +20,11 @@ struct machine_options {
 	unsigned long every;     /**< steps from one complete comparison to the next */
 	unsigned long kmem_fail; /**< let every n-th request for an object fail that may fail; 0: none */
 	unsigned int verbose;
+	/** Histories (shrink.c): steps to take instead of random ones; where those taken are written, and how many were begun. */
+	const void *script;
+	void *record;
+	unsigned long *reached;
+	unsigned int as_c; /**< print each step as a line of C */
 };
 
 /* ------------------------------------------------------------------ provided outside */
@@ -66,6 +71,8 @@ int machine_try(void (*fn)(void *), void *arg, char *text, unsigned long size);
 
 /** One run, from a machine just switched on. @return 0: all is well */
 int inside_main(const struct machine_options *o);
+/** Bytes of a step of a history. */
+unsigned long inside_op_size(void);
 /** Something was reached that is not there: is it a window whose entry says otherwise? Then map it and return 1. */
 int inside_window_fault(unsigned long va);
 /** Called once before the program dies (of a panic, or of what a sanitizer found): say how to repeat it. */

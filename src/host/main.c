@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "machine.h"
+#include "shrink.h"
 
 /* What the sanitizers are to do; ASAN_OPTIONS in the environment overrides it. Memory is counted by the tests. */
 const char *__asan_default_options(void);
@@ -42,14 +43,17 @@ static const struct machine_options defaults = {
 #define RUN_SECONDS 60 /**< a run of the list takes two */
 
 static const char usage[] = "usage: %s                            the fixed list of runs\n"
-			    "       %s --test boot|pure|branches|misuse|history|panic [options]   one run\n"
+			    "       %s --test boot|pure|branches|misuse|history|replays|panic [options]   one run\n"
 			    "  --args \"WORDS\"   the kernel's command line: kpm=0 force_steal=3 page_fail_after=7 ...\n"
 			    "  --cpus N         pretend CPUs, 1 to 8 (4)\n"
 			    "  --no-1g --no-nx --no-pge --no-cx8   a pretend CPU without that\n"
 			    "  --seed N --steps N         of a history (1, 100000)\n"
 			    "  --every N        steps from one complete comparison to the next (1000)\n"
 			    "  --kmem-fail N    let every N-th request for an object fail\n"
+			    "  --shrink         of a history that fails: find a short one that does, and print it as C\n"
 			    "  --verbose        print records and dumps too\n";
+
+static bool shrinks;
 
 static void
 bad_usage(const char *program)
@@ -118,6 +122,8 @@ option(int argc, char **argv, int *i, struct machine_options *o)
 		o->no_cx8 = 1;
 	else if (strcmp(w, "--verbose") == 0)
 		o->verbose = 1;
+	else if (strcmp(w, "--shrink") == 0)
+		shrinks = true;
 	else
 		return (number_option(argc, argv, i, o));
 	return (true);
@@ -156,6 +162,9 @@ static const struct run {
 	RUN(ANY, "misuse", "", 2, 1, 0),
 	RUN(W32, "misuse", "pae=0", 2, 1, 0),
 	RUN(W32, "misuse", "pae=0 pse=0", 2, 1, 0),
+	RUN(ANY, "replays", "", 2, 1, 0),
+	RUN(W64, "replays", "kpm=0", 2, 1, 0),
+	RUN(W32, "replays", "pae=0 pse=0", 2, 1, 0),
 	RUN(ANY, "history", "", 1, 1, 100000),
 	RUN(ANY, "history", "", 4, 2, 100000),
 	RUN(W32, "history", "pae=0", 4, 3, 100000),
@@ -243,6 +252,8 @@ main(int argc, char **argv)
 	if (o.cpus < 1 || o.cpus > 8 || o.every == 0)
 		bad_usage(argv[0]);
 	say_run(&o);
+	if (shrinks)
+		return (shrink(&o));
 	code = inside_main(&o);
 	fflush(stdout);
 	_exit(code);

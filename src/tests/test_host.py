@@ -51,27 +51,26 @@ def test_host_kernelbase(base):
     assert re.search(r"^i386: \d+ runs well, 0 not", text, re.M), text
 
 
-# A line of a unit or of src/hat, what becomes of it, and a word that must appear: each is caught, and the way to repeat it is told.
+# A line of a unit or of src/hat, what becomes of it, a word that must appear, and the steps of the shortest history that shows it (0: it is
+# met before the first one): each is caught, and the way to repeat it is told.
 MISTAKES = (
-    ("unlink-flush", "lab4-letting-go/unlink_ptp.c", "hat_tlb_inval(old->ht_hat,", "(void)(", "repeat it with"),
-    ("inval-flush", "lab1-entries/x86pte_inval.c", "hat_tlb_inval(ht->ht_hat, htable_e2va(ht, entry));", "(void)htable_e2va(ht, entry);", "P5: CPU"),
-    ("window-flush", "lab1-entries/x86pte_mapin.c", "invlpg(va);", "(void)0;", ""),
-    ("global-flush", "lab9-processors/tlb_idle.c", "write_cr4(cr4 & ~(uintptr_t)CR4_PGE);", "(void)0;", "P5: CPU"),
-    ("lost-dirty", "lab1-entries/x86pte_set.c", "(old & (PT_REF | PT_MOD))", "(old & 0)", "was lost"),
-    ("lost-hold", "lab2-finding/htable_lookup.c", "ht->ht_busy++;", "(void)0;", "panic"),
-    ("freed-chain", "lab4-letting-go/htable_chain_remove.c", "ht->ht_prev->ht_next = ht->ht_next;", "(void)0;", ""),
-    ("stolen-full", "lab7-running-out/htable_steal.c", "ht->ht_level == 0 ? threshold : 0", "threshold", ""),
-    ("stolen-flush", "src/hat/htable_cut.c", "PTE_CUT);\n\that_tlb_inval(ht->ht_hat, DEMAP_ALL_ADDR);", "PTE_CUT);", "P5: CPU"),
-    ("stolen-dirty", "src/hat/htable_cut.c", "HAT_UNLOAD, pte", "HAT_UNLOAD_NOSYNC, pte", "is stolen, and of its bits"),
-    ("stolen-half", "src/hat/htable_cut.c", "i < n && ours_alone", "i < n / 2 && ours_alone", "a part of the table"),
+    ("unlink-flush", "lab4-letting-go/unlink_ptp.c", "hat_tlb_inval(old->ht_hat,", "(void)(", "repeat it with", 4),
+    ("inval-flush", "lab1-entries/x86pte_inval.c", "hat_tlb_inval(ht->ht_hat, htable_e2va(ht, entry));", "(void)htable_e2va(ht, entry);", "P5: CPU", 2),
+    ("window-flush", "lab1-entries/x86pte_mapin.c", "invlpg(va);", "(void)0;", "", 0),
+    ("global-flush", "lab9-processors/tlb_idle.c", "write_cr4(cr4 & ~(uintptr_t)CR4_PGE);", "(void)0;", "P5: CPU", 5),
+    ("lost-dirty", "lab1-entries/x86pte_set.c", "(old & (PT_REF | PT_MOD))", "(old & 0)", "was lost", 3),
+    ("lost-hold", "lab2-finding/htable_lookup.c", "ht->ht_busy++;", "(void)0;", "panic", 0),
+    ("freed-chain", "lab4-letting-go/htable_chain_remove.c", "ht->ht_prev->ht_next = ht->ht_next;", "(void)0;", "", 5),
+    ("stolen-full", "lab7-running-out/htable_steal.c", "ht->ht_level == 0 ? threshold : 0", "threshold", "", 3),
+    ("stolen-flush", "src/hat/htable_cut.c", "PTE_CUT);\n\that_tlb_inval(ht->ht_hat, DEMAP_ALL_ADDR);", "PTE_CUT);", "P5: CPU", 5),
+    ("stolen-dirty", "src/hat/htable_cut.c", "HAT_UNLOAD, pte", "HAT_UNLOAD_NOSYNC, pte", "is stolen, and of its bits", 5),
+    ("stolen-half", "src/hat/htable_cut.c", "i < n && ours_alone", "i < n / 2 && ours_alone", "a part of the table", 4),
 )
 
 
-@cases(*MISTAKES)
-@limit(300)
-def test_host_finds(mistake):
-    """a planted mistake is found, in some mode, and the command that repeats it is printed"""
-    name, path, old, new, words = mistake
+def planted(mistake):
+    """A program with the mistake in it."""
+    name, path, old, new, *_ = mistake
     unit = path.split("/")[-1][:-2]
     source = TOP / path if path.startswith("src/") else TOP / "solutions" / path
     text = source.read_text()
@@ -79,7 +78,40 @@ def test_host_finds(mistake):
     wrong = TOP / "build" / "host-mistakes" / name / f"{unit}.c"
     wrong.parent.mkdir(parents=True, exist_ok=True)
     wrong.write_text(text.replace(old, new))
-    program = build("amd64", program=f"wrong-{name}", UNITS=f"{unit}={wrong.relative_to(TOP)}")
+    return build("amd64", program=f"wrong-{name}", UNITS=f"{unit}={wrong.relative_to(TOP)}")
+
+
+@cases(*MISTAKES)
+@limit(300)
+def test_host_finds(mistake):
+    """a planted mistake is found, in some mode, the command that repeats it is printed, and a history as short as it can be that is C"""
+    name, _, _, _, words, steps = mistake
+    program = planted(mistake)
     done = run(program, "--test", "history", "--args", "kpm=0", check=False, timeout=200)
     assert done.returncode != 0, "not found"
     assert words in done.stdout, done.stdout[-2000:]
+    said = run(program, "--test", "history", "--args", "kpm=0", "--shrink", check=False, timeout=200).stdout
+    if steps == 0:
+        assert "fails before its first step" in said, said[-2000:]
+        return
+    found = re.search(r"shrink: (\d+) steps fail, .*\n(static const struct op seed_1\[\] = \{\n(?:\t\{ OP_.* \},\n)+\};\n)", said)
+    assert found and int(found[1]) <= steps and found[2].count("OP_") == int(found[1]), said[-2000:]
+    source = TOP / "build" / "host-mistakes" / name / "replay.c"
+    source.write_text(f"#include <host/history.h>\n{found[2]}const struct op *pasted = seed_1;\n")
+    run("gcc", "-fsyntax-only", "-Werror", "-ffreestanding", "-nostdinc", *(f"-I{TOP / d}" for d in ("src/host/inc", "src/host/amd64", "src", "src/amd64")), source)
+
+
+MODES = {"amd64": ("", "kpm=0", "force_steal=2 page_fail_after=5", ""), "i386": ("", "pae=0", "pae=0 pse=0", "force_steal=2 page_fail_after=5")}
+
+
+@cases(*FLAVORS)
+@limit(600)
+def test_host_two_million(flavor):
+    """two million calls of the HAT in histories of this run's own seed, without sanitizers: no disagreement"""
+    program = build(flavor, "fast", SANITIZE="")
+    calls = 0
+    for i, args in enumerate(MODES[flavor]):
+        text = run(program, "--test", "history", "--seed", 1000 * (i + 2) + seed(), "--steps", 1000000, "--args", args, "--every", 5000, timeout=300).stdout
+        calls += int(re.search(r"history: 1000000 steps, (\d+) calls", text)[1])
+    print(f"{flavor}: {calls} calls")
+    assert calls >= 2_000_000, calls
