@@ -563,7 +563,7 @@ void hat_kpm_fault(uintptr_t va) NORETURN;
 /**
  * Print every table of every hat for the host (docs/protocol.md).
  * @pre    quiescent, or in a panic
- * @locks  takes the window; no other, nobody else is there
+ * @locks  takes no lock of a table that it prints: nobody else is there; as dump_hat_begin()
  * @inv{S2} @inv{S12}
  * @lab{5}
  */
