@@ -288,7 +288,7 @@ htable_t *htable_create(hat_t *hat, uintptr_t va, level_t level, htable_t *share
  * same is done to its parent, and so on upward, by iteration; last, a share source gets its hold back.
  * @param ht  NULL is accepted; of no use to the caller afterwards
  * @locks     none held, no window mapped; takes table locks, one at a time, none while memory is freed, which may sleep
- * @inv{N3} @inv{N6} @inv{N8} @inv{N15} @inv{D3}
+ * @inv{N3} @inv{N5} @inv{N6} @inv{N8} @inv{N15} @inv{D3}
  * @lab{4}
  */
 void htable_release(htable_t *ht);

@@ -358,7 +358,7 @@ size_t hat_get_mapped_size(hat_t *hat);
  * @param force  not looked at
  * @return       0; 1: it is not locked so
  * @locks        none held; takes the mapping lists of the page and of its groups' first pages, table locks, the window
- * @inv{E4} @inv{E5} @inv{E7} @inv{N1} @inv{N9} @inv{P5}
+ * @inv{E4} @inv{E5} @inv{E7} @inv{F7} @inv{N1} @inv{N9} @inv{P5}
  */
 int hat_pageunload(struct page *pp, uint_t force);
 /**
@@ -563,7 +563,7 @@ void hat_kpm_fault(uintptr_t va) NORETURN;
 /**
  * Print every table of every hat for the host (docs/protocol.md).
  * @pre    quiescent, or in a panic
- * @locks  takes no lock of a table that it prints: nobody else is there; as dump_hat_begin()
+ * @locks  as dump_hat_begin(); chains are read without theirs
  * @inv{S2} @inv{S12}
  * @lab{5}
  */
