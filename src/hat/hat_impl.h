@@ -233,7 +233,7 @@ void hat_init(void);
  * Windows, the linear map, the kernel's ranges, reserves for as many tables as boot has built and every hat will show, the boot CPU's
  * hat_cpu_info. All with the boot mapper.
  * @panics  kernelbase and userlimit are not where they may be (facts: both, where the one may be)
- * @locks   none: one CPU
+ * @locks   none held: one CPU; takes htable_reserve_mutex
  * @inv{N12}
  */
 void hat_kern_alloc(void);
@@ -380,7 +380,7 @@ bool hati_update_pte(struct htable *ht, uint_t entry, x86pte_t expect, x86pte_t 
  * @param ht,entry  of hment_walk(); not held by the caller
  * @return          objects for hment_free()
  * @panics          the entry maps another frame (facts: entry, frame, table, index)
- * @locks           list held on entry, not on return; takes table locks, under the list the window
+ * @locks           list held on entry, not on return; takes table locks, under the list the window and the hash's; at last as htable_release()
  * @inv{E4} @inv{E5} @inv{N1} @inv{N9} @inv{D6}
  */
 struct hment *hati_page_unmap(struct page *pp, struct htable *ht, uint_t entry);

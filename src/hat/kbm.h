@@ -83,7 +83,7 @@ void kbm_make_table(uintptr_t va, level_t level);
 uint_t kbm_count_tables(void);
 /**
  * Print the boot tables like hat_dump() prints a hat (docs/protocol.md).
- * @locks  none: one CPU
+ * @locks  as dump_hat_begin(): one CPU
  */
 void kbm_dump(void);
 /**

@@ -4,6 +4,7 @@
 import html
 import re
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from common import FLAVORS, TOP, image, run
@@ -13,6 +14,7 @@ from hatlab import contracts, sitecode, sitelinks, sitemaps, sitepages
 from hatlab.elf import Elf
 from hatlab.host import HostError
 from hatlab.sitemd import Markdown
+from hatlab.taken import Sources
 
 OUT = TOP / "build/docs"
 TAGS = TOP / "build/docs-out/tags.xml"
@@ -146,6 +148,19 @@ def test_omission(case):
         header.write_text("/** @file\n * @brief b */\n" + CONTRACT.replace(omitted, "").replace("{name}", name))
         found = read_contracts([header], folder)
     assert contracts.lacks(found[name]) == ([said] if said else []), found[name]
+
+
+@needs("doxygen")
+def test_locks_are_said():
+    """no contract keeps a lock to itself that the function takes, or whose holder it asserts to be"""
+    found, sources = of_the_hat(), Sources()
+    written = [one for one in found.values() if one.name in sources.homes and not contracts.is_accessor(one)]
+    assert len(written) > 180, f"the sources of {len(written)} functions only are understood"
+    wrong = [f"{one.file}: {one.name}() {', '.join(lies)}, and its @locks does not say so" for one in written if (lies := sources.unsaid(one, found))]
+    assert not wrong, "\n".join(sorted(wrong))
+    for name, locks, lie in (("htable_scan", "none", "takes the window"), ("htable_lookup", "none held", "takes the table lock"),
+                             ("hment_prepare", "takes hash's and lists", "asserts that a lock is held")):
+        assert sources.unsaid(replace(found[name], said={"Locks": [locks]}), found) == [lie], name
 
 
 @needs("doxygen")

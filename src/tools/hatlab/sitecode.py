@@ -73,11 +73,6 @@ def functions(settings: str, folder: Path) -> dict[str, Function]:
     said = run_doxygen(settings + XML_SETTINGS)
     if not folder.exists():
         raise HostError(f"doxygen wrote no XML: {said.strip()}")
-    return read(folder)
-
-
-def read(folder: Path) -> dict[str, Function]:
-    """The same, from the XML of the last time."""
     where = units_of_functions()
     found: dict[str, Function] = {}
     for path in sorted(folder.glob("*.xml")):
