@@ -259,8 +259,11 @@ void hat_unlock(hat_t *hat, uintptr_t va, size_t len);
 void hat_unload(hat_t *hat, uintptr_t va, size_t len, uint_t flags);
 /**
  * The same, telling of each range of adjacent pages of one size after it is unmapped and flushed, at most 8 ranges later.
- * @param cb  called with no lock held; NULL: nobody
- * @copydetails hat_unload
+ * @param hat,va,len,flags  as for hat_unload()
+ * @param cb                called with no lock held; NULL: nobody
+ * @panics                  as hat_unload()
+ * @locks                   as hat_unload()
+ * @inv{N1} @inv{N9} @inv{E4} @inv{P5} @inv{D1}
  */
 void hat_unload_callback(hat_t *hat, uintptr_t va, size_t len, uint_t flags, hat_callback_t *cb);
 
@@ -563,7 +566,7 @@ void hat_kpm_fault(uintptr_t va) NORETURN;
 /**
  * Print every table of every hat for the host (docs/protocol.md).
  * @pre    quiescent, or in a panic
- * @locks  as dump_hat_begin(); chains are read without theirs
+ * @locks  as dump_hat_begin(); chains are read without their locks
  * @inv{S2} @inv{S12}
  * @lab{5}
  */

@@ -317,7 +317,9 @@ class Site:
                   f'@dot\ndigraph locks {{ node [shape=box, fontname="Helvetica", fontsize=10]; {nodes} {edges} }}\n@enddot',
                   table(["rank", "lock", ""], order), '<h2 id="judged">How it is judged</h2>',
                   "@dontinclude src/host/lock.c\n@skip check_order(const\n@until for (int\n@until panic",
-                  '<h2 id="contracts">What contracts say of locks</h2>', table(["function", "locks"], rows))
+                  '<h2 id="contracts">What contracts say of locks</h2><p>&ldquo;None&rdquo; needs none and takes none. &ldquo;None held&rdquo;: the '
+                  "caller has none of those from mapping lists on down; what is taken then, is taken and given back in the order above. The window "
+                  "is taken where page tables are not in a linear map.</p>", table(["function", "locks"], rows))
 
     def memory_page(self) -> None:
         parts = ["<p>From the constants of <code>memmap.h</code>, <code>sys/windows.h</code> and the linker script, as the compiler sees "
