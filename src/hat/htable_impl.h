@@ -175,7 +175,7 @@ void htable_keep_none(void *arg);
  * The first valid entry of a table in a range.
  * @param ht         held
  * @param entry,end  from, and before which
- * @param ptep       its value; 0: there is none
+ * @param ptep       its value, if there is one
  * @return           its index; end: there is none
  * @locks            takes the window
  * @inv{N16}
