@@ -44,49 +44,120 @@ extern hment_t *hment_reserve_pool;
 extern uint_t hment_reserve_cnt;
 extern uint64_t hment_reserve_amount;
 
-/** Bucket of a record. */
+/**
+ * Bucket of a record.
+ * @param table,entry  frame of the table, index
+ * @return             below HMENT_NHASH
+ * @locks              none
+ * @inv{E6}
+ */
 uint_t hment_hash(pfn_t table, uint_t entry);
 
-/** Lock a page's mapping list; pages share locks, so never two at once. Nothing happens before hment_init(). */
+/**
+ * Lock a page's mapping list. Pages share locks, so never two at once. Nothing happens before hment_init().
+ * @param pp  any page
+ * @locks     takes it; none of the HAT's is held
+ * @inv{E4} @inv{E5}
+ */
 void x86_hm_enter(page_t *pp);
+/**
+ * Unlock it.
+ * @param pp  the page
+ * @locks     the list held on entry, not on return
+ * @inv{E4} @inv{E5}
+ */
 void x86_hm_exit(page_t *pp);
-bool x86_hm_held(page_t *pp); /**< by this thread; true before hment_init() */
+/**
+ * Has this thread locked it?
+ * @param pp  any page
+ * @return    yes; always so before hment_init()
+ * @locks     none
+ */
+bool x86_hm_held(page_t *pp);
 
 /**
  * Get what recording one more mapping will take.
- * @return  unused objects, chained; NULL when none are needed (the first mapping, or one that is recorded already)
- * @locks   list locked; it may be dropped and taken again meanwhile
- * @panics  a thread that lives on the reserve finds it empty (facts: function)
+ * @param ht,entry  the slot, of a held table
+ * @param pp        the page
+ * @return          unused objects, chained; NULL when none are needed (the first mapping, or one that is recorded already)
+ * @panics          a thread that lives on the reserve finds it empty (facts: function)
+ * @locks           list held: asserted; it may be dropped and taken again meanwhile, to allocate; takes the hash's
+ * @inv{E6}
  */
 hment_t *hment_prepare(htable_t *ht, uint_t entry, page_t *pp);
-/** Record a mapping. @param hm from hment_prepare(), list not unlocked since. @return what was not needed. @inv{E6} */
+/**
+ * Record a mapping.
+ * @param ht,entry  the leaf; the table has a frame: asserted
+ * @param pp        the page that it maps, or the first one
+ * @param hm        from hment_prepare(), list not unlocked since
+ * @return          what was not needed, for hment_free()
+ * @locks           list held: asserted; takes the hash's
+ * @inv{E4} @inv{E6}
+ */
 hment_t *hment_assign(htable_t *ht, uint_t entry, page_t *pp, hment_t *hm);
 /**
  * Forget one.
- * @return  objects that are free now, or NULL
- * @locks   list locked
- * @panics  it is not recorded (facts: page, table, entry)
- * @inv{E6} @inv{E7}
+ * @param pp        the page
+ * @param ht,entry  the leaf that is gone; the table is held
+ * @return          objects that are free now, or NULL: for hment_free()
+ * @panics          it is not recorded (facts: page, table, entry)
+ * @locks           list held: asserted; takes the hash's
+ * @inv{E5} @inv{E6} @inv{E7}
  */
 hment_t *hment_remove(page_t *pp, htable_t *ht, uint_t entry);
-/** Free unused objects. NULL is accepted. No lock held. */
+/**
+ * Free unused objects: to the reserve when this thread lives on it or it is low, else to the cache.
+ * @param hm  chained; NULL is accepted
+ * @locks     none held: frees, which may enter the HAT again; takes the reserve's
+ */
 void hment_free(hment_t *hm);
 
 /**
- * The mapping after `prev` (NULL: the first) of a page; its table and entry.
- * @return  handle for the next call, NULL at the end
- * @locks   list locked, since the first call
+ * The next mapping of a page.
+ * @param pp      the page
+ * @param htp     its table, which stays linked as long as the list is locked; untouched at the end
+ * @param entryp  its entry; likewise
+ * @param prev    what the last call returned; NULL: the first one
+ * @return        handle for the next call, NULL at the end
+ * @locks         list held, since the first call: asserted
+ * @inv{E5} @inv{E6}
  */
 hment_t *hment_walk(page_t *pp, htable_t **htp, uint_t *entryp, hment_t *prev);
-/** How often a page is mapped, in leaves of all sizes. Takes list locks, one after another. */
+/**
+ * How often a page is mapped, in leaves of all sizes.
+ * @param pp  any page
+ * @return    the number of recorded leaves, counted level by level
+ * @locks     none held; takes the lists of the page and of its groups' first pages, one at a time
+ * @inv{E4} @inv{E6}
+ */
 uint_t hment_mapcnt(page_t *pp);
 
-void hment_init(void);            /**< locks, hash and cache; before that the locks do nothing */
-void hment_reserve(uint_t count); /**< fill the reserve with so many more objects */
-void hment_adjust_reserve(void);  /**< trim it to hment_reserve_amount, unless this thread lives on it */
+/**
+ * Locks, hash and cache; before that the locks do nothing.
+ * @locks  none: start-up
+ */
+void hment_init(void);
+/**
+ * Fill the reserve. Start-up only.
+ * @param count  with so many more objects
+ * @panics       memory ends (facts: how many are missing)
+ * @locks        none held; takes the reserve's
+ */
+void hment_reserve(uint_t count);
+/**
+ * Trim it to hment_reserve_amount, unless this thread lives on it.
+ * @locks  none held; takes the reserve's, not while it frees
+ */
+void hment_adjust_reserve(void);
 
-/** Which of the mapping lists' locks is this? For those who watch the order of locks (src/host/lock.c). */
+/** Kinds of the mapping lists' locks: a leaf lock is one of the last, the hash's or the reserve's. */
 enum hment_lock { HMENT_NO_LOCK, HMENT_LIST_LOCK, HMENT_LEAF_LOCK };
+/**
+ * Which of the mapping lists' locks is this? For those who watch the order of locks (src/host/lock.c).
+ * @param m  any lock
+ * @return   HMENT_NO_LOCK: none of them
+ * @locks    none
+ */
 enum hment_lock hment_lock_kind(const kmutex_t *m);
 
 #endif

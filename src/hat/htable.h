@@ -74,7 +74,12 @@ HTABLE_LAST_PAGE(const htable_t *ht)
  */
 #define HTABLE_NGROUPS 32
 
-/** The entry is valid now, or will be. */
+/**
+ * The entry is valid now, or will be.
+ * @param ht,entry  of a table that is held, or private
+ * @locks           none: atomic
+ * @inv{N16}
+ */
 static inline void
 htable_note(htable_t *ht, uint_t entry)
 {
@@ -127,6 +132,7 @@ htable_bucket(hat_t *hat, uint_t h)
  * Chains come in turns from the locks; where a lock has fewer, the head is NULL.
  * @{
  */
+/** How many there are to be asked for. No lock is needed where no table can come or go. */
 static inline uint_t
 htable_nbuckets(const hat_t *hat)
 {
@@ -136,6 +142,7 @@ htable_nbuckets(const hat_t *hat)
 		n = hat->hat_chains[k].hc_mask + 1 > n ? hat->hat_chains[k].hc_mask + 1 : n;
 	return (n * HAT_NLOCKS);
 }
+/** The first table of chain b. */
 static inline htable_t *
 htable_chain_at(const hat_t *hat, uint_t b)
 {
@@ -156,7 +163,10 @@ htable_bucket_of(const hat_t *hat, uint_t h)
 /**
  * Index of the entry of a table that maps an address.
  * @param va  within the table: asserted
+ * @param ht  any table whose base and level are set
  * @return    0 ... HTABLE_NUM_PTES(ht) - 1; addresses above the hole need no correction, the mask drops their high bits
+ * @locks     none
+ * @inv{L9}
  * @lab{2}
  */
 uint_t htable_va2entry(uintptr_t va, const htable_t *ht);
@@ -165,8 +175,11 @@ uint_t htable_va2entry(uintptr_t va, const htable_t *ht);
  * First address that an entry of a table maps; the inverse of htable_va2entry().
  *
  * In a 64-bit top table the upper half of the entries stands for the addresses above the hole:
- * entry 256 is 0xffff800000000000.
+ * entry 256 is 0xffff800000000000 [SDM1 3.3.7.1].
+ * @param ht     any table whose base and level are set
  * @param entry  below HTABLE_NUM_PTES(ht): asserted
+ * @return       never in the hole
+ * @locks        none
  * @inv{L9}
  * @lab{2}
  */
@@ -178,7 +191,11 @@ uintptr_t htable_e2va(const htable_t *ht, uint_t entry);
  * Tables of one process should spread: neighbours at one level, and the tables of different levels over one address,
  * fall into different buckets. Nor should a user be able to choose addresses that all fall into one: htable_secret differs from
  * boot to boot.
- * @param base  htable_base() of some address
+ * @param hat    whose table
+ * @param base   htable_base() of some address
+ * @param level  the table's
+ * @return       any number
+ * @locks        none
  * @inv{S3}
  * @lab{2}
  */
@@ -186,7 +203,11 @@ uint_t htable_hash(const hat_t *hat, uintptr_t base, level_t level);
 
 /**
  * The linked table with this base and level in the chain of hash h, or NULL. No hold is taken.
- * @locks  htable_lock(hat, h) held: asserted.
+ * @param hat,base,level  which table
+ * @param h               their htable_hash()
+ * @return                good as long as the lock is held
+ * @locks                 htable_lock(hat, h) held: asserted
+ * @inv{S2} @inv{S3} @inv{S5}
  * @lab{2}
  */
 htable_t *htable_chain_find(hat_t *hat, uint_t h, uintptr_t base, level_t level);
@@ -194,36 +215,46 @@ htable_t *htable_chain_find(hat_t *hat, uint_t h, uintptr_t base, level_t level)
 /**
  * Find the table that translates an address at one level, and hold it.
  *
- * A held table stays linked and keeps its frame, whatever other CPUs do, until htable_release().
+ * A held table stays linked and keeps its frame, whatever other CPUs do, until htable_release(). One that is cut off
+ * (htable_cut.c) is waited for.
+ * @param hat    whose
  * @param va     any address
  * @param level  0 ... TOP_LEVEL(hat): asserted
  * @return       the table with one more hold; NULL: none built yet, or va is outside (4 GiB and above in a VLP hat)
- * @locks        Takes and drops the table's lock; call with none held.
+ * @locks        none held; takes the table's lock
+ * @inv{S5} @inv{D3}
  * @lab{2}
  */
 htable_t *htable_lookup(hat_t *hat, uintptr_t va, level_t level);
 
 /**
  * One more hold on a table known through a mapping list.
- * @pre    the mapping-list lock of a page that the table maps is held, which keeps the table linked
- * @locks  Takes and drops the table's lock. DEBUG: asserts that the table is in its chain.
+ * @param ht  on its chain: asserted
+ * @locks     the mapping list of a page that the table maps is held, which keeps the table linked; takes the table's lock
+ * @inv{E5} @inv{N3}
  * @lab{2}
  */
 void htable_acquire(htable_t *ht);
 
 /**
  * The lowest table over an address, up to a level, and its entry there.
+ * @param hat,va       any address
  * @param entryp,ptep  if not NULL: index and current value (perhaps invalid or a link); untouched when nothing is found
  * @param level        at most mmu.max_page_level: asserted
  * @return             the table, held, or NULL
+ * @locks              none held; takes table locks, one at a time, and the window
+ * @inv{L7} @inv{S5}
  * @lab{2}
  */
 htable_t *htable_getpte(hat_t *hat, uintptr_t va, uint_t *entryp, x86pte_t *ptep, level_t level);
 
 /**
  * The table that maps the page at an address, whatever its size.
+ * @param hat,va  any address
  * @param entryp  if not NULL, receives the index, even when the entry turns out not to be a leaf
  * @return        the table, held; NULL when va is not mapped
+ * @locks         none held; takes table locks, one at a time, and the window
+ * @inv{L7} @inv{S5}
  * @lab{2}
  */
 htable_t *htable_getpage(hat_t *hat, uintptr_t va, uint_t *entryp);
@@ -236,12 +267,15 @@ htable_t *htable_getpage(hat_t *hat, uintptr_t va, uint_t *entryp);
  * Built top down; each new table is linked into its parent before it can be found, both under its own lock. The
  * creator's hold on a parent passes to the new child. When two CPUs race, one table wins and the loser's is freed.
  * After each new table the chains behind its lock may grow: htable_chains_grow().
- * @param level   0 ... TOP_LEVEL(hat), panics otherwise (facts: function, level)
+ * @param hat,va  any address of that address space
+ * @param level   0 ... TOP_LEVEL(hat)
  * @param shared  NULL, or the source whose frame a table built at `level` shows (held by the caller)
  * @return        the table with one hold for the caller. Never NULL: memory is stolen or waited for
  * @pre           no large page covers va above `level`
- * @locks         None held by the caller; none held while memory is allocated.
- * @inv{S5} @inv{L1} @inv{N3}
+ * @panics        there is no such level (facts: function, level); a shared table is there that shows another source (facts: table, both
+ *                sources)
+ * @locks         none held; takes table locks, one at a time, none while memory is allocated
+ * @inv{S5} @inv{S6} @inv{S7} @inv{S8} @inv{S9} @inv{L1} @inv{L2} @inv{N3} @inv{N7} @inv{D2}
  * @lab{3}
  * @watch         `info tab` before and after; a four-level path appears entry by entry
  */
@@ -252,15 +286,18 @@ htable_t *htable_create(hat_t *hat, uintptr_t va, level_t level, htable_t *share
 /**
  * Give back one hold. The last hold on an empty table frees it (unless the table is worth keeping, spec 4.5), then the
  * same is done to its parent, and so on upward, by iteration; last, a share source gets its hold back.
- * @param ht     NULL is accepted
- * @locks        Takes one table lock after another; call with none held and no window mapped.
- * @inv{N3} @inv{N8}
+ * @param ht  NULL is accepted; of no use to the caller afterwards
+ * @locks     none held, no window mapped; takes table locks, one at a time, none while memory is freed, which may sleep
+ * @inv{N3} @inv{N5} @inv{N6} @inv{N8} @inv{N15} @inv{D3}
  * @lab{4}
  */
 void htable_release(htable_t *ht);
 
 /**
  * Free the cached tables of a hat; of a FREEING hat also every linked one, without looking at counts or links.
+ * @param hat  any; a FREEING one is run by nobody and not listed, and shares no tables any more (misuse otherwise)
+ * @locks      none held; takes hat_mutex, and for a FREEING hat none of its tables': nobody else is there. Frees, which may sleep
+ * @inv{N13} @inv{N14} @inv{S14}
  * @lab{4}
  */
 void htable_purge_hat(hat_t *hat);
@@ -276,27 +313,53 @@ void htable_purge_hat(hat_t *hat);
  *
  * Passes over what htable_skip() says is empty.
  * Every leaf that exists throughout the call is reported exactly once, on both sides of the hole, never inside it.
+ * @param hat    whose
+ * @param htp    in: NULL, or what the last call gave; out: the table, held, or NULL
+ * @param vap    in: where to start; out: where the page starts, or 0
  * @param eaddr  above *vap: asserted; HTABLE_WALK_TO_END: no limit (user hats: kernelbase, VLP hats of a 64-bit kernel: 4 GiB)
- * @inv{D8}
+ * @return       the entry, as of some moment of the call; 0: no more
+ * @locks        none held; takes table locks, one at a time, and the window
+ * @inv{N9} @inv{N10} @inv{N16} @inv{D8}
  * @lab{5}
  */
 x86pte_t htable_walk(hat_t *hat, htable_t **htp, uintptr_t *vap, uintptr_t eaddr);
 
 /**
  * How many leaves lie side by side in a table, from a leaf that htable_walk() has found on: the walk may go on behind all of them.
+ * @param ht     held
  * @param va     the leaf's address
  * @param eaddr  leaves at or behind it do not count
  * @return       1 or more
+ * @locks        takes the window
+ * @inv{L3}
  */
 uint_t htable_run(htable_t *ht, uintptr_t va, uintptr_t eaddr);
 
 /* ------------------------------------------------------------------ lab 6: inheriting from boot */
 
-/** Create the object cache of htables, with htable_reap() as its reclaim callback. @lab{6} */
+/**
+ * Create the object cache of htables, with htable_reap() as its reclaim callback. A slab of it costs one VA allocation, which the
+ * reserve pays for (spec 4.7).
+ * @locks  none: start-up
+ * @inv{D11}
+ * @lab{6}
+ */
 void htable_init(void);
-/** Boot only: put `count` + HTABLE_RESERVE_AMOUNT fresh objects into the reserve; asserts use_boot_reserve. @lab{6} */
+/**
+ * Boot only: fill the reserve with fresh objects; asserts use_boot_reserve.
+ * @param count  how many, besides HTABLE_RESERVE_AMOUNT
+ * @panics       memory ends (facts: how many are missing)
+ * @locks        none held; takes htable_reserve_mutex
+ * @inv{F6} @inv{N12}
+ * @lab{6}
+ */
 void htable_initial_reserve(uint_t count);
-/** Give what the reserve has above htable_reserve_amount back to the object cache, unless this thread lives on it. @lab{6} */
+/**
+ * Give what the reserve has above htable_reserve_amount back to the object cache, unless this thread lives on it.
+ * @locks  none held; takes htable_reserve_mutex, not while it frees
+ * @inv{N12} @inv{N14}
+ * @lab{6}
+ */
 void htable_adjust_reserve(void);
 
 /**
@@ -304,11 +367,15 @@ void htable_adjust_reserve(void);
  *
  * Counts what it finds (ht_valid_cnt, hat_pages_mapped, active_ptables), claims the frames (locked shared, reserved),
  * checks each link bit for bit, and keeps its hold for ever on tables that reach kernelbase or beyond.
- * @param base    first address; @param level  of this table; @param parent NULL for the top table, which becomes hat_htable
- * @param pfn     its frame
- * @pre           the window it uses (spec 1.10 route 1) shows one table at a time: each nested call moves it
- * @panics    the reserve is empty; a frame has no page or cannot be reserved; a link has other bits (facts: value, table, index)
- * @inv{N4} @inv{N9} @inv{N13} @inv{L1}
+ * @param hat         the kernel's
+ * @param base,level  of this table
+ * @param parent      NULL for the top table, which becomes hat_htable
+ * @param pfn         its frame
+ * @pre               the window it uses (spec 1.10 route 1) shows one table at a time: each nested call moves it
+ * @panics            the reserve is empty (facts: address, level); a frame has no page or cannot be reserved (facts: frame); a link has
+ *                    other bits than MAKEPTP() gives (facts: value, index, table's frame, level, what it should be)
+ * @locks             none held: one CPU; takes table locks, one at a time
+ * @inv{N1} @inv{N3} @inv{N4} @inv{N9} @inv{N11} @inv{N13} @inv{L1} @inv{F3}
  * @lab{6}
  */
 void htable_attach(hat_t *hat, uintptr_t base, level_t level, htable_t *parent, pfn_t pfn);
@@ -320,6 +387,9 @@ void htable_attach(hat_t *hat, uintptr_t base, level_t level, htable_t *parent, 
  * of memory's pages (physmem), and in any case 10, as far as there are so many; their frames and objects go for good.
  * Then trims both reserves (htable_adjust_reserve(), hment_adjust_reserve()). Does nothing while !can_steal_post_boot.
  * Counts hs_reap_attempts, always, and hs_reaped, for each table.
+ * @param arg  not looked at
+ * @locks      none held; takes those of htable_steal(), and none while it frees, which may sleep
+ * @inv{D10}
  * @lab{7}
  */
 void htable_reap(void *arg);

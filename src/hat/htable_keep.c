@@ -24,6 +24,7 @@ htable_keep(htable_t *ht)
 	x86pte_zero(ht, 0, mmu.ptes_per_table);
 	ht->ht_hat = kas_hat;
 	ht->ht_valid_cnt = 0;
+	ht->ht_lock_cnt = 0;
 	hat_cache_put(kas_hat, ht);
 	return (true);
 }

@@ -80,9 +80,10 @@ NEXT_ENTRY_VA(uintptr_t va, level_t l)
 }
 
 /**
- * Look at the CPU, switch NX and global pages on where it has them, and fill `mmu`.
- *
- * Panics when the CPU lacks what this kernel needs (8-byte compare-exchange; PAE unless pae=0).
+ * Look at the CPU [SDM3 4.1.4], switch NX and global pages on where it has them, and fill `mmu`. First of all start-up.
+ * @panics  the CPU has no 8-byte compare-and-exchange (facts: what is missing)
+ * @locks   none: one CPU
+ * @inv{E1}
  */
 void mmu_init(void);
 

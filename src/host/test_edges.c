@@ -504,6 +504,18 @@ share_again(void)
 	drop_source(src);
 }
 
+/** Destroyed with a lock that nobody has taken back: its tables go on to the next address space without it. */
+static void
+locked_to_the_end(void)
+{
+	hat_t *hat = hat_alloc(&wide);
+
+	hat_devload(hat, VA, PAGESIZE, FRAMES, RW, HAT_LOAD_LOCK);
+	host_free_space(hat);
+	expect(kas_hat->hat_ht_cached != NULL, "no table is kept for the next one");
+	host_sound("an address space that went with a lock");
+}
+
 void
 edges_run(hat_t *hat)
 {
@@ -523,4 +535,5 @@ edges_run(hat_t *hat)
 	share_large();
 	share_high();
 	share_again();
+	locked_to_the_end();
 }

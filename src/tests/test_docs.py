@@ -4,15 +4,17 @@
 import html
 import re
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from common import FLAVORS, TOP, image, run
 from testall import cases, limit, needs
 
-from hatlab import sitecode, sitelinks, sitemaps, sitepages
+from hatlab import contracts, sitecode, sitelinks, sitemaps, sitepages
 from hatlab.elf import Elf
 from hatlab.host import HostError
 from hatlab.sitemd import Markdown
+from hatlab.taken import Sources
 
 OUT = TOP / "build/docs"
 TAGS = TOP / "build/docs-out/tags.xml"
@@ -31,6 +33,22 @@ FAULTS = [
     ("style", "c.css", "b.svg", "https://example.org/x.css", "c.css: loads https://example.org/x.css"),
     ("orphan", "index.html", '<a href="a.html#x">', "<a>", "a.html: nobody leads there"),
 ]
+
+# A contract from which something is left out, and what must be said of it.
+CONTRACT = """/**
+ * Make it so.
+ * @param ht,entry  of a held table
+ * @return          yes
+ * @panics          no
+ * @locks           none
+ * @inv{N1}
+ */
+bool {name}(htable_t *ht, uint_t entry);
+"""
+OMISSIONS = [("nothing", "made", "", ""), ("sentence", "made", " * Make it so.\n", "a first sentence"), ("parameter", "made", ",entry", "@param entry"),
+             ("return", "made", " * @return          yes\n", "@return"), ("locks", "made", " * @locks           none\n", "@locks"),
+             ("invariant", "made", " * @inv{N1}\n", "@inv"), ("panics", "link_ptp", " * @panics          no\n", "@panics"),
+             ("no-panics", "made", " * @panics          no\n", "")]
 
 
 def site():
@@ -94,6 +112,64 @@ def test_functions():
         item = re.split('class="memtitle"', text[text.index(f'<a id="{anchor}"'):])[1]
         assert f'href="lab-{number}.html' in item, f"{name}(): its contract in {page} does not say @lab{{{number}}}"
         assert where[name] in (OUT / f"lab-{number}.html").read_text(), f"{name}() is not on the page of lab {number}"
+
+
+def read_contracts(headers, folder):
+    """{function: its contract} of these headers."""
+    inputs = " ".join(str(path) for path in headers)
+    return sitecode.functions(f"INPUT={inputs}\nOUTPUT_DIRECTORY={folder}\nFILE_PATTERNS=*.h\nLAYOUT_FILE=", Path(folder) / "xml")
+
+
+def of_the_hat():
+    with tempfile.TemporaryDirectory(dir=TOP / "build") as folder:
+        found = read_contracts([TOP / "src/vm/hat.h", *(TOP / "src/hat").glob("*.h")], folder)
+    assert len(found) > 200 and all(map(contracts.is_public, found.values())), sorted(found)
+    return found
+
+
+@needs("doxygen")
+def test_contracts():
+    """every public function of the HAT says what it is for, its parameters, result, locks, panics and invariants"""
+    found = of_the_hat()
+    wrong = [f"{one.file}: {one.name}() lacks {', '.join(missing)}" for one in found.values() if (missing := contracts.lacks(one))]
+    assert not wrong, "\n".join(sorted(wrong))
+    for name in " ".join(contracts.NO_TABLES).split():
+        assert contracts.has_tables(found[name]) and not found[name].invariants, f"contracts.NO_TABLES: {name} needs no exception"
+
+
+@needs("doxygen")
+@cases(*OMISSIONS)
+def test_omission(case):
+    """a contract that lacks something is told, with what it lacks"""
+    _, name, omitted, said = case
+    assert omitted in CONTRACT
+    with tempfile.TemporaryDirectory(dir=TOP / "build") as folder:
+        header = Path(folder) / "made.h"
+        header.write_text("/** @file\n * @brief b */\n" + CONTRACT.replace(omitted, "").replace("{name}", name))
+        found = read_contracts([header], folder)
+    assert contracts.lacks(found[name]) == ([said] if said else []), found[name]
+
+
+@needs("doxygen")
+def test_locks_are_said():
+    """no contract keeps a lock to itself that the function takes, or whose holder it asserts to be"""
+    found, sources = of_the_hat(), Sources()
+    written = [one for one in found.values() if one.name in sources.homes and not contracts.is_accessor(one)]
+    assert len(written) > 180, f"the sources of {len(written)} functions only are understood"
+    wrong = [f"{one.file}: {one.name}() {', '.join(lies)}, and its @locks does not say so" for one in written if (lies := sources.unsaid(one, found))]
+    assert not wrong, "\n".join(sorted(wrong))
+    for name, locks, lie in (("htable_scan", "none", "takes the window"), ("htable_lookup", "none held", "takes the table lock"),
+                             ("hment_prepare", "takes hash's and lists", "asserts that a lock is held")):
+        assert sources.unsaid(replace(found[name], said={"Locks": [locks]}), found) == [lie], name
+
+
+@needs("doxygen")
+def test_invariants_have_keepers():
+    """each invariant and each property is named by the contract of a function that keeps it or relies on it"""
+    named = {number for one in of_the_hat().values() for number in one.invariants}
+    text = "".join((TOP / f"docs/{name}.md").read_text() for name in ("invariants", "properties"))
+    known = set(re.findall(r"^\| ([SLNFEPD]\d+) \|", text, flags=re.M))
+    assert len(known) > 60 and known <= named, f"named by no contract: {', '.join(sorted(known - named))}"
 
 
 @needs("doxygen", "dot")

@@ -36,8 +36,12 @@ class Function:
     name: str
     file: str               # hat/htable.h
     brief: str
-    said: dict[str, list[str]] = field(default_factory=dict)    # "Locks", "Invariant", "Lab", "Panics": its paragraphs
+    said: dict[str, list[str]] = field(default_factory=dict)    # "Locks", "Invariant", "Lab", "Panics", "Returns": its paragraphs
     unit: str = ""          # "lab3-building/htable_create"
+    type: str = "void"
+    parameters: dict[str, str] = field(default_factory=dict)        # name: type
+    described: set[str] = field(default_factory=set)                # those that @param names
+    inline: bool = False
 
     @property
     def lab(self) -> int | None:
@@ -84,17 +88,31 @@ def _text(element: xml.Element | None) -> str:
     return " ".join("".join(element.itertext()).split()) if element is not None else ""
 
 
+def _sentence(para: xml.Element | None) -> str:
+    """What a paragraph says before it comes to parameters and the like."""
+    said = [para.text or ""] if para is not None else []
+    for child in para if para is not None else ():
+        if child.tag in ("parameterlist", "simplesect"):
+            break
+        said += [_text(child), child.tail or ""]
+    return " ".join("".join(said).split())
+
+
 def _function(member: xml.Element) -> Function | None:
     location = member.find("location")
     file = location.get("declfile") or location.get("file")
     if not file.endswith(".h"):
         return None
-    one = Function(member.findtext("name"), file.removeprefix(f"{ROOT}/").removeprefix("src/"), _text(member.find("briefdescription")))
+    one = Function(member.findtext("name"), file.removeprefix(f"{ROOT}/").removeprefix("src/"), _text(member.find("briefdescription")),
+                   type=_text(member.find("type")), inline=member.get("inline") == "yes")
+    one.parameters = {param.findtext("declname"): _text(param.find("type")) for param in member.iterfind("param") if param.find("declname") is not None}
+    one.described = {_text(name) for name in member.iterfind(".//parameterlist[@kind='param']//parametername")}
     detailed = member.find("detaileddescription")
     if not one.brief:
-        one.brief = _text(detailed.find("para"))
-    for section in member.iterfind(".//simplesect[@kind='par']"):
-        one.said.setdefault(section.findtext("title"), []).append(_text(section.find("para")))
+        one.brief = _sentence(detailed.find("para"))
+    for section in member.iterfind(".//simplesect"):
+        title = section.findtext("title") or {"return": "Returns"}.get(section.get("kind"), "")
+        one.said.setdefault(title, []).append(_text(section.find("para")))
     return one
 
 

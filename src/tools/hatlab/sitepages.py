@@ -275,14 +275,14 @@ class Site:
                 parts.append(f"<h2 id=\"{slug(KINDS[kind])}\">{kind}: {KINDS[kind]}</h2>")
             contracts = [ref(one.name, instead="reference.html") for one in self.functions.values() if name in one.invariants]
             judged = inline(rest[2] if rest[0] == "invariants" else rest[1])
-            lines = [f"<dt>Contracts that rely on it</dt><dd>{', '.join(contracts) or 'none says so'}</dd>",
+            lines = [f"<dt>Contracts that keep it or rely on it</dt><dd>{', '.join(contracts) or 'none says so'}</dd>",
                      f'<dt>Judged by</dt><dd>{judged} (<a href="doc-{rest[0]}.html#{name}">more</a>)</dd>']
             places = self.places(named.get(name, []))
             if places:
                 lines.append(f"<dt>Named in</dt><dd>{places}</dd>")
             parts += [f"@anchor inv-{name}", f"<h3>{name}: {inline(what)}</h3><dl class=\"facts\">{''.join(lines)}</dl>"]
         self.page("relies", "Who relies on which invariant", "<p>The numbers are the specification's; what must hold, from "
-                  '<a href="doc-invariants.html">Invariants</a> and <a href="doc-properties.html">Dynamic properties</a>; who relies on it, '
+                  '<a href="doc-invariants.html">Invariants</a> and <a href="doc-properties.html">Dynamic properties</a>; who keeps it or relies on it, '
                   "from the tag <code>@inv</code> of contracts in headers; who names it, from comments and messages of the sources.</p>", *parts)
 
     def places(self, where: list[tuple[str, int]]) -> str:
@@ -303,8 +303,10 @@ class Site:
         names = ["page lock", *[f"{words}" for _, words in ranks], "cross-call"]
         nodes = "".join(f'n{i} [label="{dot_lines(name)}"];' for i, name in enumerate(names))
         edges = "".join(f"n{i} -> n{i + 1};" for i in range(len(names) - 1))
-        rows = [[ref(one.name, instead="reference.html"), literal(" ".join(one.said["Locks"]))]
+        said = [(ref(one.name, instead="reference.html"), literal(" ".join(one.said["Locks"])))
                 for one in sorted(self.functions.values(), key=lambda one: one.name) if "Locks" in one.said]
+        rows = [[name, text] for name, text in said if text != "none"]
+        rows.append([", ".join(name for name, text in said if text == "none"), "none"])
         order = [["", "page lock", "of a page_t: who keeps it from going away"]]
         order += [[f"<code>{rank}</code>", literal(words.split(":")[0]), literal(words.partition(": ")[2])] for rank, words in ranks]
         order += [["", "cross-call", "sent with locks held; whoever waits for a lock keeps answering"]]
@@ -315,7 +317,9 @@ class Site:
                   f'@dot\ndigraph locks {{ node [shape=box, fontname="Helvetica", fontsize=10]; {nodes} {edges} }}\n@enddot',
                   table(["rank", "lock", ""], order), '<h2 id="judged">How it is judged</h2>',
                   "@dontinclude src/host/lock.c\n@skip check_order(const\n@until for (int\n@until panic",
-                  '<h2 id="contracts">What contracts say of locks</h2>', table(["function", "locks"], rows))
+                  '<h2 id="contracts">What contracts say of locks</h2><p>&ldquo;None&rdquo; needs none and takes none. &ldquo;None held&rdquo;: the '
+                  "caller has none of those from mapping lists on down; what is taken then, is taken and given back in the order above. The window "
+                  "is taken where page tables are not in a linear map.</p>", table(["function", "locks"], rows))
 
     def memory_page(self) -> None:
         parts = ["<p>From the constants of <code>memmap.h</code>, <code>sys/windows.h</code> and the linker script, as the compiler sees "
