@@ -112,6 +112,10 @@ stress: kernel				## many CPUs call the HAT at random: 10 million calls; SEED=n 
 	@$(PYTHON) $(TOOLS)/stress.py --flavor $(FLAVOR) --cpus $(if $(filter command environment,$(firstword $(origin CPUS))),$(CPUS),4) \
 		$(if $(SEED),--seed $(SEED) $(if $(OPS),--run-ops $(OPS)),$(if $(OPS),--ops $(OPS)))
 
+.PHONY: fuzz
+fuzz: $(SETUP_TESTS)			## look for input that breaks us: MINUTES=n (5) TARGET=boot|cmdline|elf|history|parsers
+	@$(PYTHON) $(TOOLS)/fuzz.py $(if $(MINUTES),--minutes $(MINUTES)) $(if $(TARGET),--target $(TARGET))
+
 .PHONY: questions
 questions:				## LAB=n: your measured questions, with your own addresses (ID=... or the file labs/id)
 	@$(PYTHON) $(TOOLS)/answers.py --lab $(or $(LAB),$(error say which lab: make questions LAB=n)) \

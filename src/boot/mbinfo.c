@@ -24,6 +24,7 @@
 #define MB2_TAG_RSDP2   15
 
 #define RANGE_RAM 1
+#define MAX_BYTES 0x10000u /* of a memory map, or of Multiboot 2's information: more is damage */
 
 /** Multiboot 1's information, as far as we read it. */
 struct mb1_info {
@@ -73,20 +74,38 @@ read_string(paddr_t pa, char *buf, size_t size)
 	buf[n] = '\0';
 }
 
-/** Keep a range of RAM, page aligned inwards, in ascending order. What entries cannot name is left out. */
+static void NORETURN
+damaged(paddr_t pa)
+{
+	panic("boot loader's information is damaged at 0x%llx", (unsigned long long)pa);
+}
+
+/**
+ * Keep a range of RAM, page aligned inwards, in ascending order. What entries cannot name is left out, and so is what another range
+ * has already: a page must not be handed out twice.
+ */
 static void
 add_range(const struct mb_range *r)
 {
-	paddr_t start = ROUNDUP(r->base, (paddr_t)PAGESIZE);
-	paddr_t end = MIN(ROUNDDOWN(r->base + r->length, (paddr_t)PAGESIZE), pfn_to_pa(mmu.highest_pfn) + PAGESIZE);
+	paddr_t top = pfn_to_pa(mmu.highest_pfn) + PAGESIZE, start, end;
+	boot_range_t *ram = bootinfo.bi_ram;
 	int i = bootinfo.bi_nram;
 
-	if (r->type != RANGE_RAM || end <= start || bootinfo.bi_nram == BOOT_MAXRANGES)
+	if (r->type != RANGE_RAM || r->base >= top || i == BOOT_MAXRANGES)
 		return;
-	for (; i > 0 && bootinfo.bi_ram[i - 1].br_start > start; i--)
-		bootinfo.bi_ram[i] = bootinfo.bi_ram[i - 1];
-	bootinfo.bi_ram[i] = (boot_range_t){ start, end };
-	bootinfo.bi_nram++;
+	start = ROUNDUP(r->base, (paddr_t)PAGESIZE);
+	end = ROUNDDOWN(r->length < top - r->base ? r->base + r->length : top, (paddr_t)PAGESIZE);
+	while (i > 0 && ram[i - 1].br_start > start)
+		i--;
+	if (i > 0)
+		start = MAX(start, ram[i - 1].br_end);
+	if (i < bootinfo.bi_nram)
+		end = MIN(end, ram[i].br_start);
+	if (end <= start)
+		return;
+	for (int k = bootinfo.bi_nram++; k > i; k--)
+		ram[k] = ram[k - 1];
+	ram[i] = (boot_range_t){ start, end };
 }
 
 static void
@@ -97,6 +116,8 @@ add_module(paddr_t start, paddr_t end, paddr_t name)
 
 	if (bootinfo.bi_nmodules == BOOT_MAXMODULES)
 		panic("more than %d boot modules", BOOT_MAXMODULES);
+	if (end < start)
+		damaged(start);
 	m->bm_start = start;
 	m->bm_end = end;
 	read_string(name, m->bm_name, sizeof(m->bm_name));
@@ -104,6 +125,25 @@ add_module(paddr_t start, paddr_t end, paddr_t name)
 	if (blank != NULL)
 		*blank = '\0';
 	bootinfo.bi_nmodules++;
+}
+
+/** Each range stands behind its size, which does not count itself. */
+static void
+read_mb1_mmap(paddr_t pa, uint32_t length)
+{
+	if (length > MAX_BYTES)
+		damaged(pa);
+	for (uint64_t at = 0; at < length;) {
+		uint32_t size;
+		struct mb_range range;
+
+		boot_read_phys(pa + at, &size, sizeof(size));
+		if (size < sizeof(range) || size > length)
+			damaged(pa + at);
+		boot_read_phys(pa + at + sizeof(size), &range, sizeof(range));
+		add_range(&range);
+		at += size + sizeof(size);
+	}
 }
 
 static void
@@ -120,15 +160,8 @@ read_mb1(paddr_t pa)
 		boot_read_phys(info.mods_addr + i * sizeof(mod), &mod, sizeof(mod));
 		add_module(mod.start, mod.end, mod.string);
 	}
-	for (uint32_t at = 0; (info.flags & MB1_MMAP) && at < info.mmap_length;) {
-		uint32_t size;
-		struct mb_range range;
-
-		boot_read_phys(info.mmap_addr + at, &size, sizeof(size));
-		boot_read_phys(info.mmap_addr + at + sizeof(size), &range, sizeof(range));
-		add_range(&range);
-		at += size + sizeof(size);
-	}
+	if (info.flags & MB1_MMAP)
+		read_mb1_mmap(info.mmap_addr, info.mmap_length);
 }
 
 static void
@@ -137,7 +170,9 @@ read_mb2_mmap(paddr_t tag, uint32_t size)
 	uint32_t entry_size;
 
 	boot_read_phys(tag + 8, &entry_size, sizeof(entry_size));
-	for (uint32_t at = 16; entry_size != 0 && at + sizeof(struct mb_range) <= size; at += entry_size) {
+	if (entry_size < sizeof(struct mb_range) || entry_size > MAX_BYTES)
+		damaged(tag);
+	for (uint32_t at = 16; at + sizeof(struct mb_range) <= size; at += entry_size) {
 		struct mb_range range;
 
 		boot_read_phys(tag + at, &range, sizeof(range));
@@ -155,31 +190,41 @@ read_mb2_module(paddr_t tag)
 }
 
 static void
+read_mb2_tag(paddr_t pa, const struct mb2_tag *tag)
+{
+	switch (tag->type) {
+	case MB2_TAG_CMDLINE:
+		read_string(pa + 8, bootinfo.bi_cmdline, sizeof(bootinfo.bi_cmdline));
+		break;
+	case MB2_TAG_MODULE:
+		read_mb2_module(pa);
+		break;
+	case MB2_TAG_MMAP:
+		read_mb2_mmap(pa, tag->size);
+		break;
+	case MB2_TAG_RSDP1: /* a copy of the root pointer itself stands in the tag */
+	case MB2_TAG_RSDP2:
+		bootinfo.bi_rsdp = pa + 8;
+		break;
+	}
+}
+
+static void
 read_mb2(paddr_t pa)
 {
+	paddr_t end;
+	uint32_t total;
 	struct mb2_tag tag;
 
+	boot_read_phys(pa, &total, sizeof(total));
+	end = pa + MIN(total, MAX_BYTES);
 	for (pa += 8;; pa = ROUNDUP(pa + tag.size, (paddr_t)8)) {
 		boot_read_phys(pa, &tag, sizeof(tag));
-		switch (tag.type) {
-		case MB2_TAG_END:
+		if (tag.type == MB2_TAG_END)
 			return;
-		case MB2_TAG_CMDLINE:
-			read_string(pa + 8, bootinfo.bi_cmdline, sizeof(bootinfo.bi_cmdline));
-			break;
-		case MB2_TAG_MODULE:
-			read_mb2_module(pa);
-			break;
-		case MB2_TAG_MMAP:
-			read_mb2_mmap(pa, tag.size);
-			break;
-		case MB2_TAG_RSDP1: /* a copy of the root pointer itself stands in the tag */
-		case MB2_TAG_RSDP2:
-			bootinfo.bi_rsdp = pa + 8;
-			break;
-		}
-		if (tag.size < sizeof(tag))
-			panic("boot loader's information is damaged at 0x%llx", (unsigned long long)pa);
+		if (tag.size < sizeof(tag) || pa + tag.size > end)
+			damaged(pa);
+		read_mb2_tag(pa, &tag);
 	}
 }
 

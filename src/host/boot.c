@@ -352,12 +352,18 @@ host_sound(const char *when)
 	expect(bad == 0, "%s: %u invariants are broken", when, bad);
 }
 
+void
+host_machine(void)
+{
+	machine_init(HOST_RAM);
+	machine_windows(WINDOW_BASE, HOST_PAGES - WINDOW_BASE + HOST_NPAGES * PAGESIZE);
+}
+
 int
 inside_main(const struct machine_options *o)
 {
 	host_options = o;
-	machine_init(HOST_RAM);
-	machine_windows(WINDOW_BASE, HOST_PAGES - WINDOW_BASE + HOST_NPAGES * PAGESIZE);
+	host_machine();
 	if (strcmp(o->test, "boot") == 0)
 		test_boot();
 	else if (strcmp(o->test, "pure") == 0)

@@ -20,6 +20,8 @@ void host_start_cpus(void);
 /** The boot CPU and its thread. */
 void host_first_cpu(void);
 
+/** Memory and windows of the pretend machine. */
+void host_machine(void);
 /** From seed tables to a running HAT with all CPUs: what kmain() does up to clear_boot_mappings(). */
 void host_boot(void);
 /** The same up to, and without, adoption. */

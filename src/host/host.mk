@@ -6,6 +6,7 @@
 #   IMAGE=name          a directory of its own, build/host-$(FLAVOR)-name
 #   UNITS="f=path ..."  other files for the units named, as in kernel.mk, or for files of src/hat; give the program
 #                       a PROGRAM= of its own then
+#   FUZZ=1              libFuzzer's program (src/host/fuzz) instead, with clang; IMAGE=fuzz PROGRAM=fuzz go with it
 #   SANITIZE=           without AddressSanitizer and UBSan
 #   COVERAGE=1          src/hat and the units count what they execute, and write it down at the end; no sanitizers
 #   KERNELBASE=0x...    i386 only
@@ -17,6 +18,11 @@ PROGRAM	?= unit
 DEBUG	?= 1
 # Some machines run no 32-bit programs: there qemu-i386 does, which the sanitizers do not survive.
 NO_32	:= $(if $(filter i386,$(FLAVOR)),$(shell /lib/ld-linux.so.2 --version >/dev/null 2>&1 || echo 1))
+ifdef FUZZ
+CC	:= clang
+SANITIZE := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+LINKED	:= -fsanitize=fuzzer,address,undefined
+endif
 SANITIZE ?= $(if $(COVERAGE)$(NO_32),,-fsanitize=address,undefined -fno-sanitize-recover=all)
 B	:= build/host-$(FLAVOR)$(if $(IMAGE),-$(IMAGE))
 
@@ -36,7 +42,7 @@ CPPFLAGS := -DLOCK_NOTES -nostdinc -Isrc/host/inc -Isrc/host/$(FLAVOR) -Isrc -Is
 CFLAGS	:= -std=gnu11 -ffreestanding -O2 -g -fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-pic \
 	-fno-stack-protector -fno-strict-aliasing -mno-sse -mno-mmx -mno-80387 \
 	-Wall -Wextra $(WERROR) $(WIDTH_$(FLAVOR)) $(INSIDE_$(FLAVOR)) $(SANITIZE)
-OUTSIDE	:= -std=gnu11 -O2 -g -fno-omit-frame-pointer -fno-pic -Wall -Wextra $(WERROR) $(WIDTH_$(FLAVOR)) $(SANITIZE) \
+OUTSIDE	:= $(if $(FUZZ),-Isrc) -std=gnu11 -O2 -g -fno-omit-frame-pointer -fno-pic -Wall -Wextra $(WERROR) $(WIDTH_$(FLAVOR)) $(SANITIZE) \
 	-DFLAVOR='"$(FLAVOR)"'
 
 comma	:= ,
@@ -52,6 +58,10 @@ UNIT_FILES := $(shell awk '!/^\#/ && NF { print $$1 "/" $$2 ".c" }' src/hat/unit
 UNIT_SRCS := $(foreach u,$(UNIT_FILES),$(or $(call instead,$u),solutions/$u))
 OUT	:= src/host/machine.c src/host/main.c src/host/shrink.c $(if $(COVERAGE),src/host/coverage/exit.c $(if $(filter i386,$(FLAVOR)),src/check/coverage/add64.c))
 IN	:= $(filter-out $(OUT),$(wildcard src/host/*.c)) $(KERNEL) $(sort $(UNIT_SRCS))
+ifdef FUZZ
+OUT	:= src/host/machine.c src/host/fuzz/main.c
+IN	+= $(filter-out $(OUT),$(wildcard src/host/fuzz/*.c)) src/vm/elf.c
+endif
 
 IN_OBJS	:= $(IN:%.c=$(B)/%.o)
 OUT_OBJS := $(OUT:%.c=$(B)/%.o)
@@ -59,7 +69,7 @@ OUT_OBJS := $(OUT:%.c=$(B)/%.o)
 all: $(B)/$(PROGRAM)
 
 $(B)/$(PROGRAM): $(IN_OBJS) $(OUT_OBJS) $(B)/$(PROGRAM).units
-	$(CC) -no-pie $(WRAP:%=-Wl$(comma)--wrap=%) $(if $(COVERAGE),--coverage -Wl$(comma)--wrap=_exit) $(WIDTH_$(FLAVOR)) $(SANITIZE) $(SYMBOLS_$(FLAVOR):%=-Wl,--defsym=%) -o $@ $(IN_OBJS) $(OUT_OBJS)
+	$(CC) -no-pie $(WRAP:%=-Wl$(comma)--wrap=%) $(if $(COVERAGE),--coverage -Wl$(comma)--wrap=_exit) $(WIDTH_$(FLAVOR)) $(or $(LINKED),$(SANITIZE)) $(SYMBOLS_$(FLAVOR):%=-Wl,--defsym=%) -o $@ $(IN_OBJS) $(OUT_OBJS)
 
 include src/coverage.mk
 

@@ -46,6 +46,8 @@ TYPED = {
                ("make -f src/user/user.mk FLAVOR=amd64 KERNEL_DIR=build/amd64-tests", None, ""),
                ("python3 src/tools/boot.py --flavor amd64 --image build/amd64-tests-user/hatlab.iso --kernel build/amd64-tests/kernel.elf "
                 '--args "tour=0 checks=client-six check_ticks=8000"', None, r"client-six")],
+    "fuzz": [("make fuzz", "make fuzz MINUTES=0.02 TARGET=parsers", r"fuzz: parsers: \d+ texts, nothing broke"),
+             ("python3 src/tools/fuzz.py --smoke", "python3 src/tools/fuzz.py --smoke --target cmdline", r"nothing broke")],
     "handouts": [("python3 src/tools/handout.py --text labs/lab3-building/handout.md", None, ""),
                  ("python3 src/tools/figure.py", "python3 src/tools/figure.py --help", r"usage")],
 }

@@ -138,7 +138,10 @@ check_compiler() {
 # Its columns: need, look for, where it is, packages, what for.
 check_row() {
     name=${2%% *}; name=${name##*/}
-    case $2 in '! '*) name="python modules" ;; esac
+    case $2 in
+    '! python3 '*) name="python modules" ;;
+    '! '*) name=${4%% *} ;;
+    esac
     if [ -z "$3" ]; then
         if [ "$1" = tests ]; then note "$name" - - "missing, needed by some tests: $5; packages: $4; 'make test' brings them"
         elif [ "$1" = optional ]; then note "$name" - - "missing, optional: $5; packages: $4"
@@ -146,13 +149,13 @@ check_row() {
         fi
         return
     fi
+    case $2 in '! '*) good "$name" - "$5"; return ;; esac
     case $name in
     bochs) check_bochs "${HATLAB_BOCHS:-$3}" ;;
     python3) check_python "$3" ;;
     gcc) check_compiler "$(command -v "${CC:-$3}" || echo "${CC:-$3}")" ;;
     multiboot2.mod) check_grub_modules "$3" "$4" ;;
     *.h | *IOS-*) if [ -s "$3" ]; then good "$name" - "$3"; else wrong "$name" - "$3" "empty file"; fi ;;
-    "python modules") good "$name" - "the whole standard library" ;;
     *) check_plain "$name" "$3" ;;
     esac
 }
