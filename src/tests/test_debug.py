@@ -124,11 +124,11 @@ def test_terminal():
     debug.build(labs.get(5), "amd64", solved=True)
     with Terminal("python3", "src/tools/debug.py", "--lab", "5", "--solved", "--args", "checks=lab5", "--script", str(script())) as run:
         run.until("  : the kernel begins")
-        run.until("a command] bochs> ")
+        run.until("<bochs> ")
         run.type("x /1wx @mmu@")
-        assert re.search(r"\[bogus\+ .*0x[0-9a-f]{8}|0x[0-9a-f]{8}", run.until("a command] bochs> "))
+        assert re.search(r"\[bogus\+ .*0x[0-9a-f]{8}|0x[0-9a-f]{8}", run.until("<bochs> "))
         run.type("lb @nonsense@")
-        assert "no symbol 'nonsense'" in run.until("a command] bochs> ")
+        assert "no symbol 'nonsense'" in run.until("<bochs> ")
         run.quit()
 
 
@@ -138,14 +138,14 @@ def test_questions():
     debug.build(labs.get(5), "i386", solved=True)
     words = ("--lab", "5", "--solved", "--flavor", "i386")
     with Terminal("python3", "src/tools/debug.py", *words, "--script", str(script("lb @htable_scan__mine@\nc\nwhere\nc\n"))) as run:
-        first = run.until("a command] bochs> ")
+        first = run.until("<bochs> ")
         assert re.search(r"bochs> where\n    #0 0x\w+ htable_scan__mine\(ht=0x\w+, vap=0x\w+, eaddr=\w+\) solutions/lab5-walking/\w+.c:\d+\n", first)
         assert "help lists what you can ask: walk 0x..." in first
         for line, answer in {"walk kmain": r"level 1 PDE .*\n.*\n  Bochs' page: 0x\w+: agrees", "walk x y z": "walk: walk VA: see help walk",
                              "hats": "hat 0x[0-9a-f]+ kernel: root", "creg": "CR0=0x", "bochs creg": "CR0=0x", "help who": "who PFN",
                              "walk @htable_scan@": ": agrees", "tree": "in CR3", "nonsense": "syntax error"}.items():
             run.type(line)
-            said = run.until("a command] bochs> ")
+            said = run.until("<bochs> ")
             assert re.search(answer, said) and "help lists" not in said and "Traceback" not in said, (line, said)
         run.quit()
 

@@ -6,14 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from hatlab import host, lab, replay
-
-
-def ask(prompt: str) -> str | None:
-    try:
-        return input(prompt)
-    except EOFError:
-        return None
+from hatlab import host, lab, layout, replay, terminal
 
 
 def main(argv: list[str]) -> int:
@@ -24,18 +17,13 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--flavor", choices=[*host.FLAVORS, "both"], default="both",
                         help="default: the kernel that lost points, amd64 first")
     parser.add_argument("--result", type=Path, default=replay.RESULT, metavar="FILE", help="default: build/grade.json")
+    parser.add_argument("--ui", choices=layout.UIS, default="auto", help="panes for console and notes, one plain terminal, or what is possible")
     options = parser.parse_args(argv)
-    try:
-        import readline                     # noqa: F401  (line editing, where there is a terminal)
-    except ImportError:
-        pass
-    attended = sys.stdin.isatty() and sys.stdout.isatty()
     flavor = None if options.flavor == "both" else options.flavor
-    try:
-        return replay.start(options.result, options.check, options.lab, flavor, lambda text: print(text, flush=True),
-                            ask if attended else None)
-    except lab.LabError as error:
-        raise host.HostError(str(error)) from None
+    data, row = replay.find_row(options.result, options.check, options.lab, flavor)
+    which = lab.get(row["lab"])
+    code = layout.enter(sys.argv, which, options.ui)
+    return replay.start(data, row, terminal.say, terminal.asker(), layout.here(which)) if code is None else code
 
 
 if __name__ == "__main__":

@@ -79,6 +79,7 @@ def end_with_parent() -> None:
 def main(command) -> None:
     """Run a command's `main(argv) -> exit code`, with one line on standard error when it cannot do its work."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))  # the terminal is closed
     try:
         sys.exit(command(sys.argv[1:]))
     except HostError as error:
