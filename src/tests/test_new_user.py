@@ -48,7 +48,7 @@ def test_first_commands_and_lab_0():
         out = handout.read(TOP / start)
         assert any(block.tag == "console" for block in out.blocks)
         player = handout.Player(out)
-        player.tree, player.images = tree, tree / "build"
+        player.tree = tree
         player.play()
         assert not out.problems, "\n".join(out.problems)
 

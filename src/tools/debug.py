@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from hatlab import debug, host, lab, layout, terminal
+from hatlab import debug, host, lab, layout, terminal, ui
 
 
 def main(argv: list[str]) -> int:
@@ -20,16 +20,16 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--args", default="", help="more words for the kernel's command line")
     parser.add_argument("--solved", action="store_true", help="the answers in place of your files")
     parser.add_argument("--script", type=Path, help="another script than the lab's")
-    parser.add_argument("--ui", choices=layout.UIS, default="auto", help="panes for console and notes, one plain terminal, or what is possible")
+    parser.add_argument("--ui", choices=ui.CHOICES, default="auto", help="Bochs' windows, panes of this terminal, or just the terminal")
     o = parser.parse_args(argv)
     if o.check and o.point:
         raise host.HostError("a session begins at one place: CHECK or CP, not both")
     which = lab.get(o.lab)
-    code = layout.enter(sys.argv, which, o.ui)
-    if code is not None:
-        return code
+    shown = ui.chosen(o.ui)
+    if shown == "panes":
+        return layout.run([sys.executable, *sys.argv], which)
     wish = debug.Wish(which, o.flavor, o.cpus, o.args, o.solved, o.script and o.script.resolve(), o.check, o.point)
-    return debug.start(wish, terminal.say, terminal.asker(), layout.here(which))
+    return debug.start(wish, terminal.say, terminal.asker(), layout.here(which), shown == "windows")
 
 
 if __name__ == "__main__":

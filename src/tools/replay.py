@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from hatlab import host, lab, layout, replay, terminal
+from hatlab import host, lab, layout, replay, terminal, ui
 
 
 def main(argv: list[str]) -> int:
@@ -17,13 +17,15 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--flavor", choices=[*host.FLAVORS, "both"], default="both",
                         help="default: the kernel that lost points, amd64 first")
     parser.add_argument("--result", type=Path, default=replay.RESULT, metavar="FILE", help="default: build/grade.json")
-    parser.add_argument("--ui", choices=layout.UIS, default="auto", help="panes for console and notes, one plain terminal, or what is possible")
+    parser.add_argument("--ui", choices=ui.CHOICES, default="auto", help="Bochs' windows, panes of this terminal, or just the terminal")
     options = parser.parse_args(argv)
     flavor = None if options.flavor == "both" else options.flavor
     data, row = replay.find_row(options.result, options.check, options.lab, flavor)
     which = lab.get(row["lab"])
-    code = layout.enter(sys.argv, which, options.ui)
-    return replay.start(data, row, terminal.say, terminal.asker(), layout.here(which)) if code is None else code
+    shown = ui.chosen(options.ui)
+    if shown == "panes":
+        return layout.run([sys.executable, *sys.argv], which)
+    return replay.start(data, row, terminal.say, terminal.asker(), layout.here(which), shown == "windows")
 
 
 if __name__ == "__main__":

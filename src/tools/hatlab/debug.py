@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import ask as asking
-from . import bochs, bochs_out, gradeimage, host, image
+from . import bochs, bochs_out, gradeimage, host, image, windows
 from . import lab as labs
 from .bochs import Bochs, BochsGone
 from .bochs_out import BochsOutputError, Stop
@@ -44,6 +44,7 @@ SETS_BREAKPOINT = re.compile(r"(lb|lbreak|vb|vbreak|b|break|pb|pbreak|watch)\b")
 GOES = ("c", "cont", "continue")
 PATIENCE = 3600.0
 UNATTENDED = 120.0      # seconds, where there is no terminal
+SYMBOLS = "symbols.txt"
 PROMPT = "<bochs> "
 ENDS = ("q", "quit", "exit")
 SHOWN = re.compile(r"(?!%)|%(check-begin|check-note|check-end|panic)\b")    # of what the guest says; a dump is left out
@@ -153,6 +154,7 @@ class Session:
                  ask: Callable[[str], str | None] | None, place: AtCheck | AtPoint | None = None, view=None) -> None:
         self.script, self.steps, self.where, self.addresses, self.say, self.ask = script, [], where, addresses, say, ask
         self.place, self.view = place, view
+        self.parting = "Not a terminal: this was the first stop, and the end."
         self.reader = Reader()
         self.advice: dict[int, list[str]] = {}      # by address
         self.checkpoints = 0        # seen so far
@@ -187,7 +189,7 @@ class Session:
             seen += 1
             self.script_to_next_go()
             if self.ask is None:
-                self.say("Not a terminal: this was the first stop, and the end.")
+                self.say(self.parting)
                 return 0
             if not self.turn():
                 return 0
@@ -244,7 +246,7 @@ class Session:
             return ours
         if command.split()[0] == "bochs":
             command = command.strip()[len("bochs"):].strip()
-        return [line.expandtabs() for line in self.breakpoints.ask(command, 600.0).rstrip().splitlines()]
+        return self.breakpoints.ask(command, 600.0).replace("\t", "  ").rstrip().splitlines()  # a tab is as wide as its place wants
 
     def go(self) -> Stop:
         self.asker.leaves(self.machine)
@@ -322,8 +324,8 @@ def load_symbols(machine: Bochs, kernel: Path) -> None:
     mine = {name.removesuffix("__mine"): address for name, address in found.items() if name.endswith("__mine")}
     lines = sorted((address, name) for name, address in (found | mine).items())
     lines.append((lines[-1][0] + 0x100000, "_sentinel"))
-    (machine.dir / "symbols.txt").write_text("".join(f"{address:x} {name}\n" for address, name in lines))
-    machine.ask(['ldsym global "symbols.txt"'])
+    (machine.dir / SYMBOLS).write_text("".join(f"{address:x} {name}\n" for address, name in lines))
+    machine.ask([f'ldsym global "{SYMBOLS}"'])
 
 
 @dataclass
@@ -366,7 +368,7 @@ def command_line(wish: Wish, script: Script) -> str:
     return " ".join(word for word in words if word)
 
 
-def start(wish: Wish, say: Callable[[str], None], ask: Callable[[str], str | None] | None, view=None) -> int:
+def start(wish: Wish, say: Callable[[str], None], ask: Callable[[str], str | None] | None, view=None, windowed: bool = False) -> int:
     lab = wish.lab
     script, where = read_script(lab, wish.path)
     if wish.check and not lab.units:
@@ -376,5 +378,21 @@ def start(wish: Wish, say: Callable[[str], None], ask: Callable[[str], str | Non
     args = command_line(wish, script)
     led = f"up to {place.name}" if place else f"led by {where}"
     say(f"Lab {lab.number} on {wish.flavor}, {led}; the kernel's command line: {args or '(none)'}")
-    with Bochs(image.with_args(disk, args), wish.cpus or script.cpus) as machine:
-        return Session(script, where, Addresses(kernel), say, ask, place, view).run(machine)
+    session = Session(script, where, Addresses(kernel), say, ask, place, view)
+    return hold(session, image.with_args(disk, args), wish.cpus or script.cpus, windowed)
+
+
+def hold(session: Session, disk: bytes, cpus: int, windowed: bool) -> int:
+    """The session itself: here, or, from its first stop on, in Bochs' windows."""
+    if not windowed:
+        with Bochs(disk, cpus) as machine:
+            return session.run(machine)
+    session.ask, session.parting = None, ""
+    with windows.Recorder(disk, cpus) as machine:
+        code = session.run(machine)
+        script, symbols = machine.script, {SYMBOLS: (machine.dir / SYMBOLS).read_text()}
+    if code == 0:
+        session.say(windows.ADVICE)
+        with windows.Windows(disk, cpus, script, symbols) as machine:
+            machine.console(session.guest)
+    return code

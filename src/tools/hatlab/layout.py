@@ -16,12 +16,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import notes, terminal
+from . import notes
 from .emulator import dies_with_us
 from .host import HostError
 from .lab import Lab
 
-UIS = ("auto", "panes", "plain")
 LAYOUT = "HATLAB_LAYOUT"
 VERSION = (2, 6)
 WIDE, TALL = (140, 24), (80, 44)  # columns, lines: three panes side by side, or two above each other
@@ -61,22 +60,6 @@ def obstacle() -> str | None:
 def _shape(columns: int, lines: int) -> str | None:
     """wide: the console and the notes beside the debugger; tall: the console below it."""
     return next((name for name, (c, n) in (("wide", WIDE), ("tall", TALL)) if columns >= c and lines >= n), None)
-
-
-def enter(argv: list[str], lab: Lab, ui: str) -> int | None:
-    """The exit code of the session in its panes; None: it is for the caller to hold, here.
-
-    `ui` is `panes`, `plain`, or `auto`: panes where they are possible, else one line that says why not.
-    """
-    if LAYOUT in os.environ or ui == "plain" or not terminal.attended():
-        return None
-    why = obstacle()
-    if why is None:
-        return run([sys.executable, *argv], lab)
-    if ui == "panes":
-        raise HostError(f"no panes: {why}")
-    terminal.say(f"(Without the panes for console and notes: {why}. UI=plain asks for it like this.)")
-    return None
 
 
 # ------------------------------------------------------------------------------------------------ around the debugger

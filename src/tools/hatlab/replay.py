@@ -7,8 +7,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from . import bochs, gradeimage, image
-from .debug import Addresses, Session, read_script
+from . import gradeimage, image
+from .debug import Addresses, Session, hold, read_script
 from .gradeimage import Answers, Built
 from .host import BUILD
 from .lab import LabError, get
@@ -43,12 +43,13 @@ def rebuild(data: dict, row: dict) -> Built:
     return link(answers, row["kernel"])
 
 
-def start(data: dict, row: dict, say: Callable[[str], None], ask: Callable[[str], str | None] | None, view=None) -> int:
+def start(data: dict, row: dict, say: Callable[[str], None], ask: Callable[[str], str | None] | None, view=None,
+          windowed: bool = False) -> int:
     check, what = row["check"], row["replay"]
     built = rebuild(data, row)
     say(f"Lab {row['lab']} on {row['kernel']}, {check}: {row['reason'] or 'it was ok'}")
     say(f"The kernel's command line: {what['args']}")
     script, where = read_script(get(row["lab"]))
     place = AtCheck(built.elf, what["check"], what["together"])
-    with bochs.Bochs(image.with_args(built.image, what["args"]), data["cpus"]) as machine:
-        return Session(script, where, Addresses(built.elf.path), say, ask, place, view).run(machine)
+    session = Session(script, where, Addresses(built.elf.path), say, ask, place, view)
+    return hold(session, image.with_args(built.image, what["args"]), data["cpus"], windowed)
