@@ -145,6 +145,10 @@ debug: $(SETUP)				## LAB=n [CHECK=name|CP=name] [FLAVOR=i386] [CPUS=n] [SOLVED=
 		$(if $(filter command environment,$(firstword $(origin CPUS))),--cpus $(CPUS)) $(if $(SOLVED),--solved) \
 		--check "$(CHECK)" --point "$(CP)" --ui $(UI)
 
+.PHONY: bochs
+bochs: kernel				## by hand: Bochs' bare debugger with a kernel, before its first instruction: FLAVOR= CPUS=n ARGS=
+	@$(PYTHON) $(TOOLS)/bochs.py --flavor $(if $(word 2,$(FLAVOR)),amd64,$(FLAVOR)) --cpus $(CPUS) --args "$(ARGS)"
+
 .PHONY: handin
 handin: $(SETUP)			## LAB=n [ID=you]: grade your files of lab n and pack them into build/handin/labN-you.tar.gz
 	@$(PYTHON) $(TOOLS)/handin.py --lab "$(LAB)" --id "$(ID)"

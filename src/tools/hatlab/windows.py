@@ -17,7 +17,7 @@ from pathlib import Path
 
 from . import bochs, bochs_out, host
 from .bochs import Bochs
-from .emulator import IMAGE, Emulator, dies_with_us
+from .emulator import Emulator, dies_with_us
 from .host import HostError
 
 DISPLAY = 'display_library: x, options="gui_debug"'
@@ -76,7 +76,7 @@ class Windows(Emulator):
     def __init__(self, image: bytes, cpus: int, script: list[str], files: dict[str, str]) -> None:
         super().__init__(image, None)
         self.program = bochs.find_program()
-        text = bochs.derive((host.ROOT / "bochsrc").read_text(), IMAGE, cpus)
+        text = bochs.describe(self.program, host.ROOT / "bochsrc", cpus)
         text = re.sub(r"^display_library:.*", DISPLAY, text, flags=re.M)
         files = files | {"bochsrc": text, "go.rc": "".join(f"{line}\n" for line in script)}
         for name, content in files.items():

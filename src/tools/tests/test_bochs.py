@@ -68,6 +68,12 @@ def test_bochs_without_debugger():
 
 
 @needs("cc", "ld", "grub-mkimage", "xorriso")
+def test_bochs_too_old():
+    """A version before all that was tried."""
+    one_line(boot_with('echo " Bochs x86 Emulator 2.6.11"; echo "  -rc filename"\n'), "is version 2.6, 2.7 or later is needed")
+
+
+@needs("cc", "ld", "grub-mkimage", "xorriso")
 def test_bochs_without_the_display():
     """The message of a Bochs without the display library is passed on."""
     said = HELP + 'printf "%s\\n" "====" "Bochs is exiting with the following message:" "[     ] bochsrc: display library \'rfb\' not available" "======"; exit 1\n'
