@@ -23,7 +23,8 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -246,23 +247,31 @@ class Session:
             return ours
         if command.split()[0] == "bochs":
             command = command.strip()[len("bochs"):].strip()
-        return self.breakpoints.ask(command, 600.0).replace("\t", "  ").rstrip().splitlines()  # a tab is as wide as its place wants
+        with self.interruptible():
+            text = self.breakpoints.ask(command, 600.0)
+        return text.replace("\t", "  ").rstrip().splitlines()  # a tab is as wide as its place wants
 
-    def go(self) -> Stop:
-        self.asker.leaves(self.machine)
-        end = time.monotonic() + (PATIENCE if self.ask else UNATTENDED)
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Ctrl-C stops what Bochs is doing, not us."""
         def interrupt(*_: object) -> None:
             self.machine.interrupt()
         before = signal.signal(signal.SIGINT, interrupt) if self.ask else None
         try:
+            yield
+        finally:
+            if before is not None:
+                signal.signal(signal.SIGINT, before)
+
+    def go(self) -> Stop:
+        self.asker.leaves(self.machine)
+        end = time.monotonic() + (PATIENCE if self.ask else UNATTENDED)
+        with self.interruptible():
             while True:
                 stop, late = self.machine.go(lambda: end, self.guest)
                 self.address = self.breakpoints.place(stop)
                 if late or self.address is not None or stop.kind != "breakpoint":
                     break
-        finally:
-            if before is not None:
-                signal.signal(signal.SIGINT, before)
         if late and self.ask is None:
             raise HostError(f"no stop within {UNATTENDED:.0f} seconds")
         return stop
@@ -373,11 +382,12 @@ def start(wish: Wish, say: Callable[[str], None], ask: Callable[[str], str | Non
     script, where = read_script(lab, wish.path)
     if wish.check and not lab.units:
         raise LabError(f"lab {lab.number} has no checks")
+    led = f"up to {wish.check or wish.point}" if wish.check or wish.point else f"led by {where}"
+    say(f"Lab {lab.number} on {wish.flavor}, {led}: building the kernel")
     kernel, disk = build(lab, wish.flavor, wish.solved, plain=bool(wish.point))
     place = AtCheck(Elf(kernel), wish.check) if wish.check else AtPoint(wish.point, wish.args) if wish.point else None
     args = command_line(wish, script)
-    led = f"up to {place.name}" if place else f"led by {where}"
-    say(f"Lab {lab.number} on {wish.flavor}, {led}; the kernel's command line: {args or '(none)'}")
+    say(f"The kernel's command line: {args or '(none)'}")
     session = Session(script, where, Addresses(kernel), say, ask, place, view)
     return hold(session, image.with_args(disk, args), wish.cpus or script.cpus, windowed)
 

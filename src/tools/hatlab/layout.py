@@ -7,6 +7,7 @@ its socket is in that folder, it reads nobody's configuration, and it ends with 
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 import shlex
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from . import notes
 from .emulator import dies_with_us
-from .host import HostError
+from .host import HostError, undisturbed
 from .lab import Lab
 
 LAYOUT = "HATLAB_LAYOUT"
@@ -26,7 +27,8 @@ VERSION = (2, 6)
 WIDE, TALL = (140, 24), (80, 44)  # columns, lines: three panes side by side, or two above each other
 BESIDE = 42  # per cent of the columns, for the console and the notes
 SOCKET_MAX = 100  # of the 107 bytes that a socket's path may have
-CONFIGURATION = """set -s exit-unattached on
+CONFIGURATION = """set -g default-shell /bin/sh
+set -s exit-unattached on
 set -s escape-time 20
 set -g destroy-unattached on
 set -g mouse on
@@ -52,12 +54,12 @@ def obstacle() -> str | None:
     if os.environ.get("TERM", "dumb") in ("dumb", ""):
         return f"this terminal (TERM={os.environ.get('TERM', '')}) cannot place its cursor"
     columns, lines = os.get_terminal_size()
-    if _shape(columns, lines) is None:
+    if shape(columns, lines) is None:
         return f"the terminal is {columns}x{lines}: {WIDE[0]}x{WIDE[1]} or {TALL[0]}x{TALL[1]} are needed"
     return None
 
 
-def _shape(columns: int, lines: int) -> str | None:
+def shape(columns: int, lines: int) -> str | None:
     """wide: the console and the notes beside the debugger; tall: the console below it."""
     return next((name for name, (c, n) in (("wide", WIDE), ("tall", TALL)) if columns >= c and lines >= n), None)
 
@@ -71,6 +73,7 @@ def run(command: list[str], lab: Lab) -> int:
     try:
         (folder / "tmux.conf").write_text(CONFIGURATION)
         (folder / "console").write_text("")
+        (folder / "owner").write_text(str(os.getpid()))
         columns, lines = os.get_terminal_size()
         (folder / "columns").write_text(str(columns * BESIDE // 100 - 1))
         _write_notes(folder, notes.whole(lab))
@@ -78,8 +81,9 @@ def run(command: list[str], lab: Lab) -> int:
         subprocess.run([*dies_with_us(), *_tmux(folder), *_panes(folder, command, lab, columns, lines)], env=environment)
         return _result(folder)
     finally:
-        subprocess.run([*_tmux(folder), "kill-server"], capture_output=True)
-        shutil.rmtree(folder, ignore_errors=True)
+        with undisturbed():
+            subprocess.run([*_tmux(folder), "kill-server"], capture_output=True)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _folder() -> Path:
@@ -96,12 +100,12 @@ def _tmux(folder: Path) -> list[str]:
 
 
 def _panes(folder: Path, command: list[str], lab: Lab, columns: int, lines: int) -> list[str]:
-    """tmux' commands, between semicolons."""
-    inner = f"{LAYOUT}={shlex.quote(str(folder))} {shlex.join(command)} 2>{_q(folder / 'errors')}"
+    """tmux' commands, between semicolons.  A shell with a trap lives through the Ctrl-C that its program answers."""
+    inner = f"trap : INT; {LAYOUT}={shlex.quote(str(folder))} {shlex.join(command)} 2>{_q(folder / 'errors')}"
     inner += f"; echo $? >{_q(folder / 'code')}; {shlex.join(_tmux(folder))} kill-server"
     console = f"exec tail -n +1 -f {_q(folder / 'console')}"
     words = ["new-session", "-n", f"lab {lab.number}", inner, ";"]
-    if _shape(columns, lines) == "wide":
+    if shape(columns, lines) == "wide":
         words += ["split-window", "-h", "-l", str(columns * BESIDE // 100), console, ";"]
         words += ["split-window", "-v", "-l", str(lines * 3 // 5), pager(folder), ";"]
     else:
@@ -117,7 +121,7 @@ def pager(folder: Path) -> str:
     """A shell command that shows the notes; leaving the pager shows them again."""
     file = _q(folder / "notes")
     if shutil.which("less"):
-        return f"while LESSSECURE=1 less -~ -S -P 'notes  (arrows, space\\: read on)' {file}; do :; done"
+        return f"trap : INT; while LESSSECURE=1 less -~ -S -P 'notes  (arrows, space\\: read on)' {file}; do :; done"
     return f"cat {file}; exec cat"
 
 
@@ -161,4 +165,15 @@ class Panes:
 def here(lab: Lab) -> Panes | None:
     """The panes around us, if this is the debugger's pane."""
     folder = os.environ.get(LAYOUT)
-    return Panes(Path(folder), lab) if folder else None
+    if folder is None:
+        return None
+    atexit.register(_sweep, Path(folder), int(Path(folder, "owner").read_text()))
+    return Panes(Path(folder), lab)
+
+
+def _sweep(folder: Path, owner: int) -> None:
+    """Who made the folder removes it, unless somebody has killed that one."""
+    try:
+        os.kill(owner, 0)
+    except ProcessLookupError:
+        shutil.rmtree(folder, ignore_errors=True)

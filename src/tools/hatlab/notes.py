@@ -32,11 +32,11 @@ def _handout(lab: Lab) -> str:
 
 
 def fitted(text: str, width: int) -> str:
-    """For a narrow pane: prose is filled, what stands between fences is left as it is, links lose their targets."""
+    """For a narrow pane: prose is filled, what stands between fences is left as it is, fences and the targets of links are left out."""
     out, prose = [], True
-    for paragraph in re.split(r"(^```[^\n]*\n|\n\n)", text, flags=re.M):
+    for paragraph in re.split(r"(^```[^\n]*\n*|\n\n)", text, flags=re.M):
         if paragraph.startswith("```"):
-            prose = not prose
+            prose, paragraph = not prose, "" if prose else "\n"
         elif prose and not re.match(r"[#|\s-]", paragraph):
             paragraph = textwrap.fill(re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", paragraph), width, break_long_words=False)
         out.append(paragraph)

@@ -26,8 +26,8 @@ class Screen:
         environment = dict(environment or os.environ, HISTFILE="")
         for name in ("TMUX", "TMUX_PANE", "HATLAB_LAYOUT"):
             environment.pop(name, None)
-        self.tmux("-f", "/dev/null", "start-server", ";", "set", "-g", "history-limit", "50000", ";", "set", "-g", "default-command", "",
-                  ";", "new-session", "-d", "-x", str(columns), "-y", str(lines), "-c", str(cwd), f"env PS1='{SHELL} ' bash --norc --noprofile",
+        self.tmux("-f", "/dev/null", "start-server", ";", "set", "-g", "history-limit", "50000", ";", "set", "-g", "default-shell", "/bin/sh",
+                  ";", "new-session", "-d", "-x", str(columns), "-y", str(lines), "-c", str(cwd), f"exec env PS1='{SHELL} ' bash --norc --noprofile",
                   env=environment)
 
     def tmux(self, *words: str, env: dict[str, str] | None = None) -> str:
