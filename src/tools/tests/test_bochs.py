@@ -2,6 +2,8 @@
 """The machine's description, and every way in which Bochs can be the wrong one."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import machine
@@ -130,3 +132,11 @@ def test_results_say_ok_only_when_nothing_failed():
     result.fail("hang", "hangs")
     result.fail("crash", "crashes")
     assert (result.ok, result.exit, result.problem) == (False, "hang", "hangs")
+
+
+def test_python_too_old():
+    """A Python older than doctor.sh wants says so before anything of ours that it does not understand."""
+    for release, said in (((3, 8, 19), "python3 is version 3.8, 3.9 or later is needed"), ((3, 9, 0), "")):
+        program = f"import sys; sys.path.insert(0, 'src/tools'); sys.version_info = {release}; import hatlab"
+        done = subprocess.run([sys.executable, "-c", program], cwd=host.ROOT, capture_output=True, text=True)
+        assert (done.returncode != 0) == bool(said) and said in done.stderr and "Traceback" not in done.stderr, done.stderr
