@@ -5,6 +5,7 @@ import fcntl
 import os
 import pty
 import re
+import shlex
 import signal
 import subprocess
 import tempfile
@@ -434,12 +435,14 @@ def test_shapes():
 # ------------------------------------------------------------------------------------------------------------- windows
 
 
-@needs("bochs", "unshare")
+@needs("bochs")
 @limit(300)
 def test_windows():
     """what a Bochs with windows is given brings it to the very stop of the session before (here with the screen that all have)"""
     wrapper = Path(tempfile.mkdtemp()) / "bochs"
-    wrapper.write_text("#!/bin/sh\nexec unshare -rn bochs \"$@\"\n")
+    prefix, extra = bochs.isolation()
+    words = ["env", *(f"{key}={value}" for key, value in extra.items()), *prefix, bochs.find_program().path]
+    wrapper.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
     wrapper.chmod(0o755)
     os.environ["HATLAB_BOCHS"] = str(wrapper)
     windows.DISPLAY = 'display_library: rfb, options="timeout=0"'
