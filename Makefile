@@ -5,6 +5,7 @@
 FLAVOR	?= i386 amd64
 CPUS	?= 1
 EMU	?= bochs
+UI	?= auto
 SETUP	:= build/.setup-ok
 SETUP_TESTS := build/.setup-tests-ok
 # The distribution's own: where a version manager stands in between, each call costs half a second more.
@@ -25,7 +26,7 @@ endif
 
 # LAB=n [MINE=1]: an image with the files of labs/ in it, in a directory of its own (src/kernel.mk). Lab 0 has no code: the plain one.
 ifneq ($(filter-out 0,$(LAB)),)
-ifeq ($(filter grade replay,$(MAKECMDGOALS)),)
+ifeq ($(filter grade replay debug,$(MAKECMDGOALS)),)
 export HATLAB_IMAGE := lab$(LAB)$(if $(MINE),-mine)
 KERNEL	+= LAB=$(LAB) $(if $(MINE),MINE=1)
 endif
@@ -80,7 +81,7 @@ grade: $(SETUP)				## points for your labs on both kernels: LAB=n one lab, SOLVE
 
 .PHONY: replay
 replay: $(SETUP)			## CHECK=name [LAB=n] [FLAVOR=]: Bochs' debugger, just before a check of the last make grade calls your code
-	@$(PYTHON) $(TOOLS)/replay.py --check "$(CHECK)" $(if $(LAB),--lab $(LAB)) --flavor $(WHICH)
+	@$(PYTHON) $(TOOLS)/replay.py --check "$(CHECK)" $(if $(LAB),--lab $(LAB)) --flavor $(WHICH) --ui $(UI)
 
 VIEW	= $(PYTHON) $(TOOLS)/view.py --flavor $(firstword $(filter amd64,$(FLAVOR)) $(FLAVOR)) --cpus $(CPUS) --args "$(ARGS)" \
 	$(if $(CP),--checkpoint "$(CP)") $(if $(SINCE),--before "$(SINCE)")
@@ -143,9 +144,14 @@ $(FLAVOR:%=image-%): image-%:
 	@+$(KERNEL) FLAVOR=$*
 
 .PHONY: debug
-debug: $(SETUP)				## LAB=n [FLAVOR=i386] [CPUS=n] [SOLVED=1]: your lab under Bochs' debugger, led by its debug.bochs
+debug: $(SETUP)				## LAB=n [CHECK=name|CP=name] [FLAVOR=i386] [CPUS=n] [SOLVED=1]: your lab under Bochs' debugger (docs/debug.md)
 	@$(PYTHON) $(TOOLS)/debug.py --lab "$(LAB)" --flavor $(if $(word 2,$(FLAVOR)),amd64,$(FLAVOR)) --args "$(ARGS)" \
-		$(if $(filter command environment,$(firstword $(origin CPUS))),--cpus $(CPUS)) $(if $(SOLVED),--solved)
+		$(if $(filter command environment,$(firstword $(origin CPUS))),--cpus $(CPUS)) $(if $(SOLVED),--solved) \
+		--check "$(CHECK)" --point "$(CP)" --ui $(UI)
+
+.PHONY: bochs
+bochs: kernel				## by hand: Bochs' bare debugger with a kernel, before its first instruction: FLAVOR= CPUS=n ARGS=
+	@$(PYTHON) $(TOOLS)/bochs.py --flavor $(if $(word 2,$(FLAVOR)),amd64,$(FLAVOR)) --cpus $(CPUS) --args "$(ARGS)"
 
 .PHONY: handin
 handin: $(SETUP)			## LAB=n [ID=you]: grade your files of lab n and pack them into build/handin/labN-you.tar.gz

@@ -158,19 +158,45 @@ def test_messages():
         assert not handout.is_printed(message, said), message
 
 
-@needs("bochs")
+@needs("bochs", "tmux")
+@limit(300)
 def test_debugger():
-    """a bochs block is typed into the debugger, stopped where it says; what differs is told"""
-    image("amd64")
+    """a bochs block is typed into a terminal, its command and what follows; what differs is told, and a session that ends too early"""
     text = GOOD.replace("```console exit=3\n$ exit 3\n```", "\n".join([
-        '```bochs flavor=amd64 at=adopted',
-        "<bochs> creg", "CR0=0x…: PG …", "...", "CR4=0x…", "...", "```", "", "```bochs continue",
-        '<bochs> x /1gx "kmain"', "...", "0x… <kmain+0>:	0x…", "<bochs> page 0", "linear page 0x5 maps nowhere", "```"]))
+        "```bochs", "$ python3 -c 'import sys; sys.path.insert(0, sys.argv[1]); import twice' \\", "    " + str(small_session()),
+        "two lines", "…", "<bochs> creg", "creg, creg", "<bochs> page 0", "page 0, page 0 and more", "```", "",
+        "```bochs continue", "<bochs> again", "...", "again, …", "<bochs> end", "```", "", "```bochs", "$ false", "```"]))
     found = problems(text)
-    assert len(found) == 1 and "want linear page 0x5 maps nowhere" in found[0] and "handout.md:" in found[0], found
+    assert len(found) == 3, found
+    assert "have page 0, page 0" in found[0] and "want page 0, page 0 and more" in found[0] and "handout.md:" in found[0], found
+    assert all("the session has ended" in line for line in found[1:]), found
 
 
-@needs("bochs")
+def small_session():
+    """A program with the debugger's prompt that says every line twice, until `end` or `q`."""
+    folder = Path(tempfile.mkdtemp())
+    (folder / "twice.py").write_text("print('two lines\\nin the beginning')\n"
+                                     "while (line := input('<bochs> ')) not in ('end', 'q'):\n    print(line, line, sep=', ')\n")
+    return folder
+
+
+@needs("bochs", "tmux")
+def test_debugger_really():
+    """the same with a kernel: a checkpoint of its own name, symbols, Bochs' answers"""
+    flavor_image = image("amd64")
+    assert (flavor_image / "hatlab.iso").exists()
+    out = handout.read(TOP / "labs" / LABS[0] / "handout.md")
+    first = next(block for block in out.blocks if block.opener)
+    session = handout.Session(first.opener, "", TOP)
+    try:
+        assert any(line.startswith("Stopped: checkpoint mine in ") for line in session.opening), session.opening
+        assert session.ask("creg")[0].startswith("CR0=0x"), "creg"
+        assert any(handout.matches("0x… <kmain+0>:  0x…", line) for line in session.ask('x /1gx "kmain"'))
+    finally:
+        session.close()
+
+
+@needs("bochs", "tmux")
 @cases(*LABS)
 @limit(900)
 def test_handout(lab):

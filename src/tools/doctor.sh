@@ -94,6 +94,9 @@ check_bochs() {
     *-rc\ *) ;;
     *) faults="built without the debugger (needs configure --enable-debugger)" ;;
     esac
+    case $release in
+    0.* | 1.* | 2.[0-6] | 2.[0-6].*) faults="${faults:+$faults; }too old, 2.7 or later is needed" ;;
+    esac
     answer=$(probe_bochs "$1")
     case $answer in
     *hatlab_probe*) ;;
@@ -105,6 +108,16 @@ check_bochs() {
     if [ -n "$faults" ]; then wrong Bochs "$release" "$1" "$faults"
     else good Bochs "$release" "$1" "debugger, several CPUs, rfb display"
     fi
+}
+
+# Only the panes of make debug and the tests need it, so nothing is wrong without.
+check_tmux() {
+    release=$(limited "$1" -V 2>&1 </dev/null | sed -n 's/^tmux \([0-9][^ ]*\)$/\1/p')
+    case $release in
+    '') note tmux - "$1" "does not run: $(limited "$1" -V 2>&1 </dev/null | head -n 1)" ;;
+    0.* | 1.* | 2.[0-5] | 2.[0-5][a-z]) note tmux "$release" "$1" "too old for the panes of 'make debug', 2.6 or later is needed" ;;
+    *) good tmux "$release" "$1" ;;
+    esac
 }
 
 check_python() {
@@ -153,6 +166,7 @@ check_row() {
     case $name in
     bochs) check_bochs "${HATLAB_BOCHS:-$3}" ;;
     python3) check_python "$3" ;;
+    tmux) check_tmux "$3" ;;
     gcc) check_compiler "$(command -v "${CC:-$3}" || echo "${CC:-$3}")" ;;
     multiboot2.mod) check_grub_modules "$3" "$4" ;;
     *.h | *IOS-*) if [ -s "$3" ]; then good "$name" - "$3"; else wrong "$name" - "$3" "empty file"; fi ;;

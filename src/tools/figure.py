@@ -14,6 +14,8 @@
 The picture follows the reader's light or dark setting, needs no other file, and says nothing by colour alone.
 """
 
+from __future__ import annotations
+
 import argparse
 import re
 import sys

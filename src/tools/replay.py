@@ -6,14 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from hatlab import host, lab, replay
-
-
-def ask(prompt: str) -> str | None:
-    try:
-        return input(prompt)
-    except EOFError:
-        return None
+from hatlab import host, lab, layout, replay, terminal, ui
 
 
 def main(argv: list[str]) -> int:
@@ -24,18 +17,15 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--flavor", choices=[*host.FLAVORS, "both"], default="both",
                         help="default: the kernel that lost points, amd64 first")
     parser.add_argument("--result", type=Path, default=replay.RESULT, metavar="FILE", help="default: build/grade.json")
+    parser.add_argument("--ui", choices=ui.CHOICES, default="auto", help="Bochs' windows, panes of this terminal, or just the terminal")
     options = parser.parse_args(argv)
-    try:
-        import readline                     # noqa: F401  (line editing, where there is a terminal)
-    except ImportError:
-        pass
-    attended = sys.stdin.isatty() and sys.stdout.isatty()
     flavor = None if options.flavor == "both" else options.flavor
-    try:
-        return replay.start(options.result, options.check, options.lab, flavor, lambda text: print(text, flush=True),
-                            ask if attended else None)
-    except lab.LabError as error:
-        raise host.HostError(str(error)) from None
+    data, row = replay.find_row(options.result, options.check, options.lab, flavor)
+    which = lab.get(row["lab"])
+    shown = ui.chosen(options.ui)
+    if shown == "panes":
+        return layout.run([sys.executable, *sys.argv], which)
+    return replay.start(data, row, terminal.say, terminal.asker(), layout.here(which), shown == "windows")
 
 
 if __name__ == "__main__":

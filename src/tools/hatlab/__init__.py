@@ -17,3 +17,8 @@ Read in this order:
     handin      judged, graded, packed
     debug       a lab in the debugger, with its script
 """
+
+import sys
+
+if sys.version_info < (3, 9):
+    sys.exit("hatlab: python3 is version %d.%d, 3.9 or later is needed (PYTHON=... names another one; make doctor)" % sys.version_info[:2])

@@ -28,6 +28,7 @@ from .bochs_out import Stop
 from .emulator import IMAGE, Emulator, dies_with_us
 from .host import HostError
 
+OLDEST = (2, 7)
 START_SECONDS = 20.0  # to reach the first prompt; 0.1 is usual
 NAP_SECONDS = 0.0005
 SHORT_ANSWER = 32  # pieces
@@ -67,6 +68,9 @@ def find_program() -> Program:
     if not path:
         raise HostError(f"no Bochs: {asked or 'bochs'} is not in PATH (package bochs; 'make setup' installs it)")
     text = _help_text(path)
+    release = re.search(r"Bochs x86 Emulator (\d+)\.(\d+)", text)
+    if release and (int(release[1]), int(release[2])) < OLDEST:
+        raise HostError(f"wrong Bochs: {path} is version {release[1]}.{release[2]}, {OLDEST[0]}.{OLDEST[1]} or later is needed")
     if "-rc" not in text:
         raise HostError(f"wrong Bochs: {path} is built without the debugger (no -rc option)")
     # 3.x starts its debugger only on request.
@@ -152,6 +156,22 @@ def derive(text: str, image: str, cpus: int = 1, mem: int | None = None) -> str:
     return text
 
 
+def describe(program: Program, source: Path, cpus: int = 1, mem: int | None = None) -> str:
+    """The same from a file, as this Bochs wants it."""
+    if not source.is_file():
+        raise HostError(f"{source} is missing")
+    text = derive(source.read_text(), IMAGE, cpus, mem)
+    # 3.x without sound support refuses the line
+    return re.sub(r"^sound:.*\n", "", text, flags=re.M) if program.extra else text
+
+
+def launch(program: Program) -> tuple[list[str], dict[str, str]]:
+    """(command, environment) to start it in a run's folder, out of the network's reach."""
+    prefix, environment = isolation()
+    prefix = [*prefix, *dies_with_us()]  # inside unshare: entering a user namespace would cancel it
+    return [*prefix, program.path, "-f", "bochsrc", "-q", *program.extra], {**HUGE, **environment}
+
+
 def _after(seconds: float) -> Callable[[], float]:
     end = time.monotonic() + seconds
     return lambda: end
@@ -172,23 +192,17 @@ class Bochs(Emulator):
         self._number = 1  # of the prompt we stand at
         self._buffer = bytearray()
         source = bochsrc or host.ROOT / "bochsrc"
-        if not source.is_file():
-            raise HostError(f"{source} is missing")
-        rc = derive(source.read_text(), IMAGE, cpus, mem)
-        if self._program.extra:
-            rc = re.sub(r"^sound:.*\n", "", rc, flags=re.M)  # 3.x without sound support refuses the line
+        rc = describe(self._program, source, cpus, mem)
         super().__init__(image, keep)
         (self.dir / "bochsrc").write_text(rc)
 
     # life and death
 
     def _start(self) -> None:
-        prefix, extra_env = isolation()
-        prefix = [*prefix, *dies_with_us()]  # inside unshare: entering a user namespace would cancel it
-        env = {**os.environ, "LC_ALL": "C", "TERM": "dumb", "INPUTRC": "/dev/null", **HUGE, **extra_env}
+        command, extra_env = launch(self._program)
+        env = {**os.environ, "LC_ALL": "C", "TERM": "dumb", "INPUTRC": "/dev/null", **extra_env}
         self._process = subprocess.Popen(
-            [*prefix, self._program.path, "-f", "bochsrc", "-q", *self._program.extra],
-            cwd=self.dir, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            command, cwd=self.dir, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             start_new_session=True, bufsize=0,
         )
         try:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from .host import undisturbed
 from .image import write_padded
 
 IMAGE = "boot.iso"
@@ -29,6 +31,7 @@ class Emulator:
             keep.mkdir(parents=True, exist_ok=True)
         self.dir = Path(tempfile.mkdtemp(prefix="hatlab-", dir=keep))
         self._keep = keep is not None
+        atexit.register(self.close)  # a signal may come just when the `with` is being left
         write_padded(self.dir / IMAGE, image)
 
     def __enter__(self):
@@ -52,6 +55,11 @@ class Emulator:
 
     def close(self) -> None:
         """End the emulator if it still runs, and remove the run's directory.  Safe to call at any time, more than once."""
+        with undisturbed():
+            self._close()
+        atexit.unregister(self.close)
+
+    def _close(self) -> None:
         process, self._process = self._process, None
         if process:
             try:

@@ -18,12 +18,9 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import host, image, lab
-from .bochs import Bochs, BochsGone
-from .bochs_out import BochsOutputError
+from . import host, lab
 from .host import HostError
-from .protocol import Reader
-from .symbols import Symbols
+from .screen import SHELL, Screen
 
 SKIP, ANY, ASK = "...", "…", "???"  # any lines; anything within a line; "fill this in" (--update)
 COMMAND_SECONDS = 300
@@ -56,6 +53,7 @@ class Block:
     words: dict[str, str]
     body: list[str]
     commands: list[Command] = field(default_factory=list)
+    opener: Command | None = None  # of a bochs block: the shell's command that begins the session
 
 
 @dataclass
@@ -113,10 +111,13 @@ def _finish(out: Handout, block: Block) -> None:
     mark = PROMPT.get(block.tag)
     if mark is None:
         return
+    last = None
     for number, line in enumerate(block.body, block.line + 1):
-        last = block.commands[-1] if block.commands else None
-        if line.startswith(mark):
-            block.commands.append(Command(number, line[len(mark) :], output_line=number + 1))
+        if block.tag == "bochs" and line.startswith(PROMPT["console"]) and not last and "continue" not in block.words:
+            last = block.opener = Command(number, line[len(PROMPT["console"]) :], output_line=number + 1)
+        elif line.startswith(mark):
+            last = Command(number, line[len(mark) :], output_line=number + 1)
+            block.commands.append(last)
         elif last and last.text.endswith("\\") and not last.output:
             last.text = last.text[:-1] + line.strip()
             last.output_line = number + 1
@@ -125,7 +126,9 @@ def _finish(out: Handout, block: Block) -> None:
         else:
             out.problem(number, f"a {block.tag} block begins with a command ({mark.strip()})")
             return
-    if not block.commands:
+    if block.tag == "bochs" and not block.opener and "continue" not in block.words:
+        out.problem(block.line, "a bochs block begins with the command that opens the session ($ make debug ...), or continues one")
+    elif not block.commands and not block.opener:
         out.problem(block.line, f"a {block.tag} block without a command ({mark.strip()})")
 
 
@@ -402,10 +405,16 @@ def scratch_copy(to: Path, images: bool = True) -> None:
             shutil.copy2(host.BUILD / name, to / "build" / name)
 
 
+def reader_environment() -> dict[str, str]:
+    """Nothing that whoever checks handouts has set."""
+    env = {k: v for k, v in lab.clean_environment().items() if k not in ("HATLAB_SEED", "DISPLAY")}
+    env.update(LC_ALL="C.UTF-8", TERM="dumb")
+    return env
+
+
 def shell(command: str, cwd: Path) -> tuple[int, str]:
     """Run a command as a reader types it; its exit code and what it printed."""
-    env = {k: v for k, v in lab.clean_environment().items() if k != "HATLAB_SEED"}
-    env.update(LC_ALL="C.UTF-8", TERM="dumb", COLUMNS="130")
+    env = dict(reader_environment(), COLUMNS="130")
     process = subprocess.Popen(["bash", "-c", command], cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True)
     try:
@@ -417,53 +426,47 @@ def shell(command: str, cwd: Path) -> tuple[int, str]:
 
 
 class Session:
-    """Bochs' debugger, stopped where a block says."""
+    """`make debug` in a terminal, as a reader types it."""
 
-    def __init__(self, block: Block, images: Path) -> None:
-        words = block.words
-        self.flavor = words.get("flavor", "amd64")
-        folder = images / (f"{self.flavor}-{words['image']}" if words.get("image") else self.flavor)
-        self.symbols = Symbols.read(folder / "kernel.elf")
-        data = image.with_args(image.load(folder / "hatlab.iso"), words.get("args", ""))
-        self.machine = Bochs(data, int(words.get("cpus", "1")))
-        self.reader = Reader()
-        self.moves = Moves({int(word, 16): None for word in words.get("moves", "").split(",") if word})
-        self.machine.__enter__()
-        self._load_symbols(folder / "kernel.elf")
-        self._go_to(words.get("at", ""), words.get("args", ""))
+    def __init__(self, opener: Command, moves: str, tree: Path) -> None:
+        self.moves = Moves({int(word, 16): None for word in moves.split(",") if word})
+        self.screen = Screen(tree, environment=reader_environment())
+        self.seen = 0  # lines that have been dealt with
+        try:
+            self._wait(SHELL, "the shell's prompt", STOP_SECONDS)
+            self.opening = self._answer(opener.text, COMMAND_SECONDS)
+        except BaseException:
+            self.screen.close()
+            raise
 
-    def _load_symbols(self, kernel: Path) -> None:
-        listed = subprocess.run(["nm", "-n", str(kernel)], capture_output=True, text=True, check=True).stdout
-        lines = [line.split() for line in listed.splitlines()]
-        text = "".join(f"{w[0]} {w[2]}\n" for w in lines if len(w) == 3) + "ffffffffffffffff end_of_symbols\n"
-        (self.machine.dir / "symbols.txt").write_text(text)
-        self.machine.ask(['ldsym global "symbols.txt"'])
+    def _wait(self, prompt: str, what: str, seconds: float) -> list[str]:
+        """What has come up to a prompt; the session may have ended instead."""
+        def there(lines: list[str]) -> bool:
+            return len(lines) > self.seen and lines[-1] in (prompt, SHELL)
 
-    def _go_to(self, at: str, args: str) -> None:
-        if not at:
-            return
-        ends = time.monotonic() + STOP_SECONDS
-        address = self.symbols.address(at)
-        if address is not None and f"stop:{at}" not in args:  # a scene's own stop goes before a function of that name
-            self.machine.ask([f"lb 0x{address:x}"])
-        while True:
-            stop, late = self.machine.go(lambda: ends, self.reader.feed)
-            seen = self.reader.checkpoints
-            if stop.kind == "breakpoint":
-                self.machine.ask(["d 1"])
-                return
-            if stop.kind == "magic" and seen and seen[-1].name == at and not self.reader.done:
-                return
-            if late or stop.kind != "magic" or self.reader.done:
-                raise HostError(f"the kernel never stops at {at!r}")
+        lines = self.screen.until(there, what, seconds)
+        new, self.seen = lines[self.seen : -1], len(lines)
+        if lines[-1] != prompt:
+            raise HostError(f"the session has ended: {' / '.join(line for line in new[-3:] if line)}")
+        return new
+
+    def _answer(self, line: str, seconds: float) -> list[str]:
+        self.screen.type(line)
+        new = self._wait(PROMPT["bochs"].strip(), f"an answer to {line}", seconds)
+        while new and not new[0]:
+            new = new[1:]
+        return new
 
     def ask(self, command: str) -> list[str]:
-        command = re.sub(r"@(\w+)@", lambda m: hex(self.symbols.address(m[1]) or 0), self.moves.today(command))
-        text = self.machine.ask([command], STOP_SECONDS)[0]
-        return text.rstrip("\n").split("\n") if text.strip() else []
+        return self._answer(self.moves.today(command), STOP_SECONDS)
 
     def close(self) -> None:
-        self.machine.close()
+        """By `q`, as a reader does."""
+        try:
+            self.screen.type("q")
+            self._wait(SHELL, "the end", STOP_SECONDS)
+        finally:
+            self.screen.close()
 
 
 class Player:
@@ -474,22 +477,25 @@ class Player:
         self.changes: list[tuple[Command, list[str]]] = []
         self.session: Session | None = None
         self.tree: Path | None = None
-        self.images = host.BUILD  # that debugger sessions boot
 
     def play(self) -> None:
         with tempfile.TemporaryDirectory(prefix="hatlab-handout-") as folder:
             try:
                 for block in self.out.blocks:
                     self._block(block, Path(folder))
-            finally:
                 self._end_session()
+            except HostError as error:
+                self.out.problem(len(self.out.lines), str(error))
+            finally:
+                if self.session:
+                    self.session.screen.close()
         if self.update:
             self._write()
 
     def _end_session(self) -> None:
-        if self.session:
-            self.session.close()
-            self.session = None
+        session, self.session = self.session, None
+        if session:
+            session.close()
 
     def _scratch(self, folder: Path) -> Path:
         if self.tree is None:
@@ -502,7 +508,7 @@ class Player:
         if block.tag == "console":
             self._console(block, self._scratch(folder))
         elif block.tag == "bochs":
-            self._bochs(block)
+            self._bochs(block, folder)
         elif block.words.get("file"):
             path = self._scratch(folder) / block.words["file"]
             if not path.exists():
@@ -522,11 +528,14 @@ class Player:
             elif command.output:
                 self._compare(command, have)
 
-    def _bochs(self, block: Block) -> None:
+    def _bochs(self, block: Block, folder: Path) -> None:
         try:
             if "continue" not in block.words:
                 self._end_session()
-                self.session = Session(block, self.images)
+                self.say(f"{self.out.name}:{block.opener.line}: $ {block.opener.text}")
+                self.session = Session(block.opener, block.words.get("moves", ""), self._scratch(folder))
+                if block.opener.output:
+                    self._compare(block.opener, self.session.opening, self.session.moves)
             if self.session is None:
                 raise HostError("there is no session to continue")
             for command in block.commands:
@@ -534,7 +543,7 @@ class Player:
                 have = self.session.ask(command.text)
                 if command.output:
                     self._compare(command, have, self.session.moves)
-        except (HostError, BochsGone, BochsOutputError) as error:
+        except HostError as error:
             self.out.problem(block.line, str(error))
 
     def _compare(self, command: Command, have: list[str], moves: Moves | None = None) -> None:

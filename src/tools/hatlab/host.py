@@ -76,9 +76,28 @@ def end_with_parent() -> None:
         pass
 
 
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Cleaning up: whoever asks us to end meanwhile gets his way afterwards.  (A terminal that is closed is an end of input, and a signal.)"""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _leave(number: int, _: object) -> None:
+    """Clean up, and do not let the next signal of a whole series end that."""
+    for other in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(other, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
 def main(command) -> None:
     """Run a command's `main(argv) -> exit code`, with one line on standard error when it cannot do its work."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for number in (signal.SIGTERM, signal.SIGHUP):  # the second: the terminal is closed
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup
+            signal.signal(number, _leave)
     try:
         sys.exit(command(sys.argv[1:]))
     except HostError as error:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Union
 
 VERSION = 1
 
@@ -125,7 +126,7 @@ class Odd:
     line: int = 0
 
 
-Entry = Link | Copy | Leaf | Odd
+Entry = Union[Link, Copy, Leaf, Odd]  # at run time, where Python 3.9 does not know |
 
 
 @dataclass

@@ -2,6 +2,8 @@
 """The machine's description, and every way in which Bochs can be the wrong one."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import machine
@@ -68,6 +70,12 @@ def test_bochs_without_debugger():
 
 
 @needs("cc", "ld", "grub-mkimage", "xorriso")
+def test_bochs_too_old():
+    """A version before all that was tried."""
+    one_line(boot_with('echo " Bochs x86 Emulator 2.6.11"; echo "  -rc filename"\n'), "is version 2.6, 2.7 or later is needed")
+
+
+@needs("cc", "ld", "grub-mkimage", "xorriso")
 def test_bochs_without_the_display():
     """The message of a Bochs without the display library is passed on."""
     said = HELP + 'printf "%s\\n" "====" "Bochs is exiting with the following message:" "[     ] bochsrc: display library \'rfb\' not available" "======"; exit 1\n'
@@ -124,3 +132,11 @@ def test_results_say_ok_only_when_nothing_failed():
     result.fail("hang", "hangs")
     result.fail("crash", "crashes")
     assert (result.ok, result.exit, result.problem) == (False, "hang", "hangs")
+
+
+def test_python_too_old():
+    """A Python older than doctor.sh wants says so before anything of ours that it does not understand."""
+    for release, said in (((3, 8, 19), "python3 is version 3.8, 3.9 or later is needed"), ((3, 9, 0), "")):
+        program = f"import sys; sys.path.insert(0, 'src/tools'); sys.version_info = {release}; import hatlab"
+        done = subprocess.run([sys.executable, "-c", program], cwd=host.ROOT, capture_output=True, text=True)
+        assert (done.returncode != 0) == bool(said) and said in done.stderr and "Traceback" not in done.stderr, done.stderr

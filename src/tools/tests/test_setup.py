@@ -171,13 +171,13 @@ def test_doctor_here():
     assert code == 0 and "BAD" not in output
 
 
-def fake_bochs(help_text, message):
+def fake_bochs(help_text, message, release="9.9"):
     """A Bochs that has this help text and reports this about a configuration."""
     machine = Machine(bochs="""
 case "$*" in
-*--help*) printf '%%s\\n' '%s' ' Bochs x86 Emulator 9.9' ;;
+*--help*) printf '%%s\\n' '%s' ' Bochs x86 Emulator %s' ;;
 *) printf '%%s\\n' '[      ] %s'; exit 1 ;;
-esac""" % (help_text, message))
+esac""" % (help_text, release, message))
     del machine.env["HATLAB_PACKAGES"]
     return machine.run("doctor.sh")
 
@@ -201,6 +201,25 @@ def test_doctor_wrong_bochs(case):
     code, output = fake_bochs(help_text, message)
     row = [line for line in output.splitlines() if "Bochs" in line][0]
     assert code == 1 and row.startswith("BAD") and word in row
+
+
+@cases("2.6.11", "2.6", "1.4")
+def test_doctor_old_bochs(release):
+    """A Bochs older than all that was tried: named with what is needed, exit 1."""
+    code, output = fake_bochs(GOOD_HELP, GOOD_MESSAGE, release)
+    row = [line for line in output.splitlines() if "Bochs" in line][0]
+    assert code == 1 and row.startswith("BAD") and release in row and "2.7 or later" in row
+
+
+@cases(("too old", "tmux 2.5", "too old"), ("too old, with a letter", "tmux 1.9a", "too old"), ("broken", "tmux: no library", "does not run"))
+def test_doctor_wrong_tmux(case):
+    """Nobody needs tmux: a note, and no complaint."""
+    _, said, word = case
+    machine = Machine(tmux="echo '%s'" % said)
+    del machine.env["HATLAB_PACKAGES"]
+    code, output = machine.run("doctor.sh")
+    row = [line for line in output.splitlines() if " tmux " in line][0]
+    assert code == 0 and row.startswith("note") and word in row
 
 
 def test_doctor_missing_tool():
