@@ -351,26 +351,3 @@ host_sound(const char *when)
 
 	expect(bad == 0, "%s: %u invariants are broken", when, bad);
 }
-
-int
-inside_main(const struct machine_options *o)
-{
-	host_options = o;
-	machine_init(HOST_RAM);
-	machine_windows(WINDOW_BASE, HOST_PAGES - WINDOW_BASE + HOST_NPAGES * PAGESIZE);
-	if (strcmp(o->test, "boot") == 0)
-		test_boot();
-	else if (strcmp(o->test, "pure") == 0)
-		test_pure();
-	else if (strcmp(o->test, "branches") == 0)
-		test_branches();
-	else if (strcmp(o->test, "misuse") == 0)
-		test_misuse();
-	else if (strcmp(o->test, "history") == 0)
-		test_history();
-	else if (strcmp(o->test, "panic") == 0)
-		test_panic();
-	else
-		panic("there is no test \"%s\"", o->test);
-	return (0);
-}
