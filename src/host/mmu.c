@@ -71,7 +71,9 @@ uint64_t mmu_walks, mmu_hits, mmu_weaker, mmu_invlpgs, mmu_flushes, mmu_window_m
 static void
 count(uint64_t *n)
 {
-	(void)__atomic_add_fetch(n, 1, __ATOMIC_RELAXED);
+	machine_lock();
+	++*n;
+	machine_unlock();
 }
 
 static struct mmu_cpu *

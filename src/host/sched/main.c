@@ -22,6 +22,7 @@ static struct machine_options machine = { .test = "schedules", .cmdline = "", .s
 static const char usage[] = "usage: %s [options]       every scenario, in a process of its own\n"
 			    "  --scenario NAME        this one only\n"
 			    "  --bound N              at most so many preemptions (2)\n"
+			    "  --every 1              leave out nothing, even what comes to a state that has been met\n"
 			    "  --schedule N           print this one of them: who was switched from, where, and to whom\n"
 			    "  --switches LIST        make these switches, as a report gives them\n"
 			    "  --plant NAME           with this mistake in place of the right function (--list shows them)\n"
@@ -65,6 +66,8 @@ option(const char *program, const char *w, const char *v)
 		options.scenario = v;
 	else if (strcmp(w, "--bound") == 0)
 		options.bound = (unsigned)number(program, v);
+	else if (strcmp(w, "--every") == 0)
+		options.every = (int)number(program, v);
 	else if (strcmp(w, "--schedule") == 0)
 		options.schedule = number(program, v);
 	else if (strcmp(w, "--switches") == 0)

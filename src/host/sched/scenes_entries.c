@@ -404,6 +404,14 @@ read_in_narrow(void)
 }
 
 static void
+sleep_and_read_narrow(void)
+{
+	tlb_going_idle();
+	tlb_service();
+	read_in_narrow();
+}
+
+static void
 narrow_page(void)
 {
 	narrow_space();
@@ -443,6 +451,7 @@ const struct scene scenes_entries[] = {
 	{ "unload-read", 2, read_then_idle, { unload_page, read_if_ours }, NULL, 0 },
 	{ "read-idle", 2, read_then_idle, { unload_page, sleep_and_read }, NULL, 0 },
 	{ "narrow-load", 2, narrow_space, { load_in_narrow, read_in_narrow }, NULL, 0 },
+	{ "narrow-idle", 2, narrow_space, { load_in_narrow, sleep_and_read_narrow }, NULL, 0 },
 	{ "narrow-unload", 2, narrow_page, { unload_narrow, read_narrow_if_ours }, NULL, 0 },
 	{ "kernel-unload", 2, kernel_page, { unload_kernel_page, kernel_writes_if_there }, NULL, 0 },
 	{ "kernel-idle", 2, kernel_page, { unload_kernel_page, sleep_and_write_kernel }, NULL, 0 },

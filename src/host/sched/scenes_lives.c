@@ -42,7 +42,9 @@ two_pages(void)
 
 /* ------------------------------------------------------------------ shared tables */
 
-#define SHARED (VA & LEVEL_MASK(1)) /* what one table maps */
+#define SHARED  (VA & LEVEL_MASK(1))  /* what one table maps, */
+#define THERE   (FAR & LEVEL_MASK(1)) /* where clients see it, */
+#define SEEN_VA FAR                   /* and the page in it */
 
 static void
 source_and_clients(void)
@@ -51,10 +53,10 @@ source_and_clients(void)
 	hat_memload(space, SHARED, page[1], RW, HAT_LOAD_SHARE); /* a table is shared only if its first page is there */
 	client[0] = hat_alloc(&wide);
 	client[1] = hat_alloc(&wide);
-	(void)hat_share(client[1], SHARED, space, SHARED, LARGE, 0);
+	(void)hat_share(client[1], THERE, space, SHARED, LARGE, 0);
 	world_runs(client[1], CPUSET(1));
 	host_on(1);
-	expect(world_access(VA, true) == page[0], "the shared page cannot be written");
+	expect(world_access(SEEN_VA, true) == page[0], "the shared page cannot be written");
 	host_on(0);
 }
 
@@ -71,33 +73,33 @@ write_if_there(void)
 {
 	bool gone = flag != 0;
 
-	expect(world_access(VA, true) == NULL || !gone, "a client writes to a page that is another's now");
+	expect(world_access(SEEN_VA, true) == NULL || !gone, "a client writes to a page that is another's now");
 }
 
 static void
 unshare_all(void)
 {
-	hat_unshare(client[1], SHARED, LARGE, 0);
+	hat_unshare(client[1], THERE, LARGE, 0);
 }
 
 static void
 share(void)
 {
-	(void)hat_share(client[0], SHARED, space, SHARED, LARGE, 0);
+	(void)hat_share(client[0], THERE, space, SHARED, LARGE, 0);
 }
 
 static void
 unshare(void)
 {
-	hat_unshare(client[1], SHARED, LARGE, 0);
+	hat_unshare(client[1], THERE, LARGE, 0);
 }
 
 static void
 one_sees_it(void)
 {
-	expect(hat_getpfnum(client[0], VA) == page[0]->p_pagenum, "the client does not see the page");
-	expect(!hat_probe(client[1], VA), "the other client still sees the page");
-	hat_unshare(client[0], SHARED, LARGE, 0);
+	expect(hat_getpfnum(client[0], SEEN_VA) == page[0]->p_pagenum, "the client does not see the page");
+	expect(!hat_probe(client[1], SEEN_VA), "the other client still sees the page");
+	hat_unshare(client[0], THERE, LARGE, 0);
 }
 
 /* ------------------------------------------------------------------ flags under different locks */
@@ -107,6 +109,7 @@ another_space(void)
 {
 	one_page();
 	client[0] = hat_alloc(&wide);
+	hat_memload(client[0], VA2, page[2], RW, HAT_LOAD); /* there is something to be robbed */
 }
 
 static void
@@ -161,6 +164,7 @@ frame_is_free(void)
 const struct scene scenes_lives[] = {
 	{ "steal-exit", 2, one_page, { steal_one, end_it }, NULL, 0 },
 	{ "steal-steal", 2, two_pages, { steal_one, steal_one }, NULL, 0 },
+	{ "steals-exit", 3, one_page, { steal_one, steal_one, end_it }, NULL, 0 },
 	{ "steal-page", 2, two_pages, { steal_one, take_page }, NULL, 0 },
 	{ "page-exit", 2, one_page, { take_page, end_it }, NULL, 0 },
 	{ "steal-share", 2, another_space, { steal_one, begin_to_share }, is_shared, 0 },

@@ -135,6 +135,12 @@ write_first(void)
 }
 
 static void
+write_is_noted(void)
+{
+	expect((page[0]->p_nrm & P_MOD) || (hat_pagesync(page[0], 0) & P_MOD), "a write is noted nowhere");
+}
+
+static void
 reap(void)
 {
 	htable_reap(NULL);
@@ -156,13 +162,41 @@ one_cached(void)
 	hat_unload(space, VA + LARGE, PAGESIZE, HAT_UNLOAD);
 }
 
+/* ------------------------------------------------------------------ a walk, and a table that appears before it */
+
+#define DEVICE 0xe0000000ull /* no memory is there: a large page of it is as good as any */
+#define BEHIND (VA - (VA & LEVEL_OFFSET(1)) + LARGE)
+
+static void
+large_page_behind(void)
+{
+	hat_devload(space, BEHIND, LARGE, pa_to_pfn(DEVICE), RW, HAT_LOAD);
+}
+
+/** What is there all the time is found. */
+static void
+walk_to_it(void)
+{
+	uintptr_t va = VA;
+	htable_t *ht = NULL;
+	bool found = false;
+
+	while (!found && va < BEHIND + LARGE && htable_walk(space, &ht, &va, BEHIND + LARGE) != 0) {
+		found = va == BEHIND;
+		va += LEVEL_SIZE(ht->ht_level);
+	}
+	htable_release(ht);
+	expect(found, "a walk does not find the page at 0x%lx", BEHIND);
+}
+
 const struct scene scenes_tables[] = {
 	{ "create-create", 2, NULL, { load_first, load_second }, first_and_second, 0 },
 	{ "create-release", 2, load_first, { unload_first, load_second }, second_only, 0 },
 	{ "lookup-release", 2, load_first, { look_first, unload_first }, NULL, 0 },
 	{ "walk-release", 2, way_is_known, { unload_first_load_far, read_twice }, NULL, 0 },
+	{ "walk-create", 2, large_page_behind, { walk_to_it, load_first }, NULL, 0 },
 	{ "steal-unmap", 2, two_pages, { steal_one, unload_first }, NULL, 0 },
-	{ "steal-fault", 2, two_pages_run, { steal_one, write_first }, NULL, 0 },
+	{ "steal-fault", 2, two_pages_run, { steal_one, write_first }, write_is_noted, 0 },
 	{ "reap-alloc", 2, one_cached, { reap, load_next }, NULL, 0 },
 	{ 0 },
 };

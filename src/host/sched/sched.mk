@@ -3,8 +3,7 @@
 # The program that explores schedules (docs/schedules.md). Called by the top Makefile, once for each width:
 #
 #   FLAVOR=i386|amd64   which kernel; the results are build/host-$(FLAVOR)-sched/sched and, for amd64, .../threads
-#   PLANTS="path ..."   mistakes linked beside the right functions: files named UNIT-ANYTHING.c; all of solutions/*/wrong/ that are in
-#                       src/host/sched/plants, if nothing is said
+#   PLANTS="path ..."   mistakes linked beside the right functions: those of src/host/sched/plants, if nothing is said
 #   WERROR, DEBUG       as in kernel.mk
 #
 # Objects are compiled as for ThreadSanitizer: each access to memory is a call. Those of the HAT call __tsan_*, which is
@@ -39,8 +38,11 @@ MEMORY	:= memset memcpy memmove
 TO_SEEN	:= $(foreach f,$(MEMORY),--redefine-sym $f=seen_$f)
 TO_QUIET := $(foreach f,$(MEMORY),--redefine-sym $f=quiet_$f) $(foreach f,$(CALLS),--redefine-sym __tsan_$f=quiet_$f)
 
-PLANTS	?= $(shell sed '/^\#/d; s/[[:space:]].*//' $(HERE)/plants)
-PLANT	:= $(PLANTS:%.c=$(B)/%.plant.o)
+# Mistakes: answers from solutions/*/wrong, and lines of src/ or of an answer changed by a sed script.
+PLANTS	?= $(shell awk '!/^\#/ && ($$4 == "both" || $$4 == "$(FLAVOR)") { print $$1 }' $(HERE)/plants)
+WRONG	:= $(filter %.c,$(PLANTS))
+CHANGED	:= $(patsubst %.sed,$(B)/%.c,$(filter %.sed,$(PLANTS)))
+PLANT	:= $(WRONG:%.c=$(B)/%.plant.o) $(CHANGED:%.c=%.plant.o)
 
 IN_OBJS	:= $(SEEN:%.c=$(B)/%.seen.o) $(QUIET:%.c=$(B)/%.quiet.o)
 OUT_OBJS := $(SEARCH:%.c=$(B)/%.o) $(SWITCH:%.S=$(B)/%.o) $(B)/plants.o
@@ -60,6 +62,11 @@ $(B)/threads: $(SEEN:%.c=$(B)/%.raw.o) $(QUIET:%.c=$(B)/%.raw.o) $(THREADS:%.c=$
 
 $(B)/%.raw.o: %.c $(B)/flags
 	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(WATCH) -MMD -MP -c -o $@ $<
+$(CHANGED): $(B)/%.c: %.sed
+	@mkdir -p $(@D)
+	@from=$$(sed -n '1s/^\# *//p' $<); sed -f $< $$from >$@ && ! cmp -s $$from $@ || { echo "$<: changes nothing in $$from" >&2; exit 1; }
+$(CHANGED:%.c=%.raw.o): %.raw.o: %.c $(B)/flags
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(WATCH) -MMD -MP -c -o $@ $<
 $(B)/%.seen.o: $(B)/%.raw.o
 	objcopy $(TO_SEEN) $< $@

@@ -60,6 +60,7 @@ static struct {
 	uint32_t *todo[MAX_BOUND + 2], ntodo[MAX_BOUND + 2], maxtodo[MAX_BOUND + 2];
 	struct set states; /* with the CPU whose turn it is */
 	struct set judged; /* ends that have been found right */
+	struct set orders; /* ends that differ in who came first somewhere */
 	/* the run */
 	struct plan follow[MAX_SWITCHES];
 	unsigned nfollow, done; /* decisions, and those already taken */
@@ -153,7 +154,7 @@ propose(uint8_t from, uint32_t count, int to, uint8_t cost)
 	uint64_t key = key_of(to);
 	struct plan *p;
 
-	if (cost > options.bound || met(&my->states, key, cost))
+	if (cost > options.bound || (met(&my->states, key, cost) && !options.every))
 		return;
 	if (my->nplans == my->maxplans)
 		my->plan = bigger(my->plan, &my->maxplans, sizeof(struct plan));
@@ -291,7 +292,7 @@ choose(const char *why, uintptr_t at)
 		for (int i = first + 1; i < (int)my->ncpus; i++)
 			if (&task[i] != running && can_run(&task[i]))
 				propose(from, count, i, my->cost);
-		if (met(&my->states, key_of(first), my->cost))
+		if (met(&my->states, key_of(first), my->cost) && !options.every)
 			prune();
 		my->fresh = key_of(first);
 	}
@@ -302,6 +303,7 @@ static void
 ended(void)
 {
 	order_end();
+	running->count++; /* no access has this number: decisions here are no preemptions */
 	choose("is done", 0);
 }
 
@@ -316,12 +318,12 @@ search_point(uintptr_t a, bool matters)
 			go_on(&task[take_decision()], NULL, a);
 			continue;
 		}
+		if (order_events(-1) > MAX_EVENTS)
+			search_fail("so many events: this does not end");
 		if (!matters || !exploring())
 			return;
 		my->points++;
-		if (order_events(-1) > MAX_EVENTS)
-			search_fail("so many events: this does not end");
-		if (key_of(me->id) != my->fresh && met(&my->states, key_of(me->id), my->cost))
+		if (key_of(me->id) != my->fresh && met(&my->states, key_of(me->id), my->cost) && !options.every)
 			prune();
 		for (unsigned i = 0; i < my->ncpus; i++)
 			if (&task[i] != me && can_run(&task[i]))
@@ -346,6 +348,8 @@ sched_before(const volatile void *what)
 	if (running == NULL)
 		return;
 	a = memory_place((uintptr_t)what);
+	if (memory_wrong(a, 1) != NULL)
+		search_fail(memory_wrong(a, 1));
 	running->count++;
 	search_point(a, order_matters(a, 1));
 }
@@ -378,8 +382,10 @@ sched_wait(_Bool (*ready)(const void *), const void *what, const char *why)
 	me->why = why;
 	if (search_atomic > 0)
 		search_fail("an interrupt handler waits");
-	if (!can_run(me))
+	if (!can_run(me)) {
+		me->count++; /* likewise */
 		choose(why, (uintptr_t)what);
+	}
 	me->ready = NULL;
 }
 
@@ -459,6 +465,7 @@ run(void (*cpu_runs)(int))
 	running = NULL;
 	if (!my->failed && !my->pruned) {
 		my->complete++;
+		(void)met(&my->orders, order_hash(), 0);
 		if (!met(&my->judged, memory_state(), 0))
 			my->failed = machine_try(judge_it, NULL, my->now.text, sizeof(my->now.text)) != 0;
 		if (my->failed)
@@ -478,6 +485,7 @@ static void
 start_again(void)
 {
 	forget(&my->states);
+	forget(&my->orders);
 	my->nplans = 1; /* 0 is nobody's parent */
 	if (my->plan == NULL)
 		my->plan = bigger(NULL, &my->maxplans, sizeof(struct plan));
@@ -539,7 +547,7 @@ all_plans(const char *name, void (*cpu_runs)(int))
 			if (cost > options.bound)
 				return (0);
 			plan = my->todo[cost][--my->ntodo[cost]];
-		} while (seen_at(&my->states, my->plan[plan].key)->cost <= cost); /* met meanwhile, with fewer */
+		} while (!options.every && seen_at(&my->states, my->plan[plan].key)->cost <= cost); /* met meanwhile, with fewer */
 	}
 	return (0);
 }
@@ -599,8 +607,9 @@ sched_explore(const char *name, unsigned ncpus, void (*cpu_runs)(int id), void (
 		return (1);
 	}
 	printf(
-	    "%s %s: all %lu schedules of %u CPUs with at most %u preemptions, %lu of them to the end; at most %lu points, %u places (found "
+	    "%s %s: all %lu schedules of %u CPUs with at most %u preemptions, %lu of them to the end, in %lu orders; at most %lu points, %u places (found "
 	    "in %u turns)\n",
-	    options.flavor, name, my->schedules, ncpus, options.bound, my->complete, my->most_points, order_places(), again + 1);
+	    options.flavor, name, my->schedules, ncpus, options.bound, my->complete, (unsigned long)my->orders.n, my->most_points,
+	    order_places(), again + 1);
 	return (0);
 }

@@ -23,7 +23,7 @@ struct task {
 	bool (*ready)(const void *); /**< it waits for this to become true; NULL: it does not wait */
 	const void *what;
 	const char *why;
-	uint32_t count;             /**< accesses that it has made: names its place in the program */
+	uint32_t count;             /**< accesses, waits and the end: names its place in the program */
 	uint32_t clock[SCHED_CPUS]; /**< what it knows of each CPU's events, its own number included */
 	uint64_t hash;              /**< of its last event */
 };

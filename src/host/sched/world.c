@@ -123,7 +123,7 @@ make_world(void)
 	sched_ignore(&hatstat, sizeof(hatstat));
 }
 
-/** Flags change atomically, the cached stack under hat_mutex; both are looked at before that. */
+/** Flags and CPUs change atomically, the cached stack and counts of tables under their locks; each is looked at before that. */
 static void
 hints(hat_t *hat)
 {
@@ -131,6 +131,9 @@ hints(hat_t *hat)
 		return;
 	sched_hint(&hat->hat_flags, sizeof(hat->hat_flags));
 	sched_hint(&hat->hat_ht_cached, sizeof(hat->hat_ht_cached));
+	sched_hint(&hat->hat_cpus, sizeof(hat->hat_cpus));
+	for (uint_t k = 0; k < HAT_NLOCKS; k++)
+		sched_hint(&hat->hat_chains[k].hc_count, sizeof(hat->hat_chains[k].hc_count));
 }
 
 int
@@ -142,6 +145,8 @@ scene_run(const char *name, const struct machine_options *machine)
 	if (now->prepare != NULL)
 		now->prepare();
 	hints(kas_hat);
+	sched_hint(
+	    &htable_steal_passes, sizeof(htable_steal_passes)); /* put right by whoever reads it, always to the same number */
 	hints(space);
 	hints(client[0]);
 	hints(client[1]);
