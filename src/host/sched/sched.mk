@@ -14,7 +14,7 @@ IMAGE	:= sched
 SANITIZE :=
 include src/host/host.mk
 # clang has no -fsanitize=thread for 32 bits.
-CC	:= gcc
+override CC := gcc
 
 WATCH	:= -fsanitize=thread --param tsan-instrument-func-entry-exit=0 --param tsan-distinguish-volatile=1
 HERE	:= src/host/sched
@@ -26,7 +26,7 @@ SEEN	:= $(filter-out src/check/% src/kern/%,$(KERNEL)) $(sort $(UNIT_SRCS)) $(wi
 QUIET	:= $(filter src/check/% src/kern/%,$(KERNEL)) $(filter-out src/host/test% src/host/hooks.c src/host/alone.c src/host/theft.c \
 	src/host/model.c src/host/compare.c $(OUT),$(wildcard src/host/*.c)) $(HERE)/together.c $(HERE)/world.c
 # Outside. task.c comes first: nothing of ours shares a line with what is put back (memory.c).
-SEARCH	:= $(addprefix $(HERE)/,task.c memory.c order.c hooks.c search.c report.c plant.c main.c) src/host/machine.c
+SEARCH	:= $(addprefix $(HERE)/,task.c memory.c order.c hooks.c set.c search.c report.c plant.c main.c) src/host/machine.c
 SWITCH	:= src/host/$(FLAVOR)/stack_switch.S
 
 # Calls that the compiler has put in, and what becomes of them.

@@ -31,16 +31,6 @@ struct plan {
 	uint64_t key;
 };
 
-struct seen {
-	uint64_t key;
-	uint8_t cost; /* + 1; 0: not used */
-};
-
-struct set {
-	struct seen *seen;
-	uint64_t n, max;
-};
-
 /** How a run went. */
 struct course {
 	unsigned nswitches;
@@ -84,8 +74,9 @@ bigger(void *p, uint32_t *max, size_t size)
 	return (p);
 }
 
-/* ------------------------------------------------------------------ states that have been met */
+/* ------------------------------------------------------------------ plans */
 
+/** A state, and whose turn it is. */
 static uint64_t
 key_of(int cpu)
 {
@@ -95,58 +86,6 @@ key_of(int cpu)
 	return (k == 0 ? 1 : k);
 }
 
-static struct seen *
-seen_at(const struct set *set, uint64_t key)
-{
-	uint64_t i = key & (set->max - 1);
-
-	while (set->seen[i].cost != 0 && set->seen[i].key != key)
-		i = (i + 1) & (set->max - 1);
-	return (&set->seen[i]);
-}
-
-static void
-grow(struct set *set)
-{
-	struct set old = *set;
-
-	set->max = old.max == 0 ? 0x4000 : 2 * old.max;
-	set->seen = calloc(set->max, sizeof(struct seen));
-	if (set->seen == NULL)
-		abort();
-	for (uint64_t i = 0; i < old.max; i++)
-		if (old.seen[i].cost != 0)
-			*seen_at(set, old.seen[i].key) = old.seen[i];
-	free(old.seen);
-}
-
-/** Has it been met, or is it to be, at no higher cost? If not, it is now. */
-static bool
-met(struct set *set, uint64_t key, uint8_t cost)
-{
-	struct seen *s;
-
-	if (2 * set->n >= set->max)
-		grow(set);
-	s = seen_at(set, key);
-	if (s->cost != 0 && s->cost <= cost + 1)
-		return (true);
-	if (s->cost == 0)
-		set->n++;
-	s->key = key;
-	s->cost = (uint8_t)(cost + 1);
-	return (false);
-}
-
-static void
-forget(struct set *set)
-{
-	free(set->seen);
-	*set = (struct set){ 0 };
-}
-
-/* ------------------------------------------------------------------ plans */
-
 /** And if CPU `to` went on here? */
 static void
 propose(uint8_t from, uint32_t count, int to, uint8_t cost)
@@ -154,7 +93,7 @@ propose(uint8_t from, uint32_t count, int to, uint8_t cost)
 	uint64_t key = key_of(to);
 	struct plan *p;
 
-	if (cost > options.bound || (met(&my->states, key, cost) && !options.every))
+	if (cost > options.bound || (set_met(&my->states, key, cost) && !options.every))
 		return;
 	if (my->nplans == my->maxplans)
 		my->plan = bigger(my->plan, &my->maxplans, sizeof(struct plan));
@@ -292,7 +231,7 @@ choose(const char *why, uintptr_t at)
 		for (int i = first + 1; i < (int)my->ncpus; i++)
 			if (&task[i] != running && can_run(&task[i]))
 				propose(from, count, i, my->cost);
-		if (met(&my->states, key_of(first), my->cost) && !options.every)
+		if (set_met(&my->states, key_of(first), my->cost) && !options.every)
 			prune();
 		my->fresh = key_of(first);
 	}
@@ -323,7 +262,7 @@ search_point(uintptr_t a, bool matters)
 		if (!matters || !exploring())
 			return;
 		my->points++;
-		if (key_of(me->id) != my->fresh && met(&my->states, key_of(me->id), my->cost) && !options.every)
+		if (key_of(me->id) != my->fresh && set_met(&my->states, key_of(me->id), my->cost) && !options.every)
 			prune();
 		for (unsigned i = 0; i < my->ncpus; i++)
 			if (&task[i] != me && can_run(&task[i]))
@@ -465,11 +404,11 @@ run(void (*cpu_runs)(int))
 	running = NULL;
 	if (!my->failed && !my->pruned) {
 		my->complete++;
-		(void)met(&my->orders, order_hash(), 0);
-		if (!met(&my->judged, memory_state(), 0))
+		(void)set_met(&my->orders, order_hash(), 0);
+		if (!set_met(&my->judged, memory_state(), 0))
 			my->failed = machine_try(judge_it, NULL, my->now.text, sizeof(my->now.text)) != 0;
 		if (my->failed)
-			forget(&my->judged);
+			set_forget(&my->judged);
 	}
 	if (my->points > my->most_points)
 		my->most_points = my->points;
@@ -484,8 +423,8 @@ run(void (*cpu_runs)(int))
 static void
 start_again(void)
 {
-	forget(&my->states);
-	forget(&my->orders);
+	set_forget(&my->states);
+	set_forget(&my->orders);
 	my->nplans = 1; /* 0 is nobody's parent */
 	if (my->plan == NULL)
 		my->plan = bigger(NULL, &my->maxplans, sizeof(struct plan));
@@ -547,7 +486,7 @@ all_plans(const char *name, void (*cpu_runs)(int))
 			if (cost > options.bound)
 				return (0);
 			plan = my->todo[cost][--my->ntodo[cost]];
-		} while (!options.every && seen_at(&my->states, my->plan[plan].key)->cost <= cost); /* met meanwhile, with fewer */
+		} while (!options.every && set_cost(&my->states, my->plan[plan].key) < cost); /* met meanwhile, with fewer */
 	}
 	return (0);
 }

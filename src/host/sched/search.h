@@ -77,6 +77,20 @@ uint64_t order_hash(void);
 unsigned order_places(void);
 unsigned long order_events(int other_than);
 
+/* ------------------------------------------------------------------ set.c: what has been met, and how cheaply */
+
+/** Begins as zeros. */
+struct set {
+	struct met *met;
+	uint64_t n, max;
+};
+/** Has it been met, or is it to be, at no higher cost? If not, it is now. */
+bool set_met(struct set *set, uint64_t key, uint8_t cost);
+/** What something cost that has been met. */
+uint8_t set_cost(const struct set *set, uint64_t key);
+/** Nothing has been met. */
+void set_forget(struct set *set);
+
 /* ------------------------------------------------------------------ search.c */
 
 /** The running CPU is about to do something at `a`; others may come first. */
