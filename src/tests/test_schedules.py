@@ -109,6 +109,13 @@ def test_schedules_threads():
     assert re.search(r"^amd64: [1-9]\d* scenarios well, 0 not", done.stdout, re.M), done.stdout[-2000:]
 
 
+@limit(200)
+def test_schedules_threads_see():
+    """and where a lock is forgotten it has"""
+    done = run(build("amd64") / "threads-racy", "--scenario", "create-create", "--runs", 30, check=False, timeout=150)
+    assert done.returncode != 0 and "data race" in done.stdout and "htable_lookup" in done.stdout, done.stdout[-3000:]
+
+
 def test_schedules_usage():
     """what is not there is told in one line"""
     for words in (("--scenario", "none"), ("--scenario", "create-create", "--plant", "none"),

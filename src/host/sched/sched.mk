@@ -49,7 +49,7 @@ OUT_OBJS := $(SEARCH:%.c=$(B)/%.o) $(SWITCH:%.S=$(B)/%.o) $(B)/plants.o
 WRAPPED	:= machine_init machine_windows machine_map_all machine_window_set
 
 # ThreadSanitizer's library is for 64 bits only.
-all: $(B)/sched $(if $(filter amd64,$(FLAVOR)),$(B)/threads)
+all: $(B)/sched $(if $(filter amd64,$(FLAVOR)),$(B)/threads $(B)/threads-racy)
 
 $(B)/sched: $(IN_OBJS) $(OUT_OBJS) $(PLANT)
 	$(CC) -no-pie -flto -O2 $(WRAPPED:%=-Wl$(comma)--wrap=%) $(WIDTH_$(FLAVOR)) $(SYMBOLS_$(FLAVOR):%=-Wl,--defsym=%) -o $@ $(IN_OBJS) $(PLANT) $(OUT_OBJS)
@@ -58,6 +58,12 @@ $(B)/sched: $(IN_OBJS) $(OUT_OBJS) $(PLANT)
 all: $(if $(filter i386,$(FLAVOR)),$(B)/$(HERE)/threads.o)
 THREADS	:= $(addprefix $(HERE)/,threads.c plant.c main.c) src/host/machine.c src/host/heap.c
 $(B)/threads: $(SEEN:%.c=$(B)/%.raw.o) $(QUIET:%.c=$(B)/%.raw.o) $(THREADS:%.c=$(B)/%.o) $(B)/no_plants.o
+	$(CC) -no-pie -fsanitize=thread $(WIDTH_$(FLAVOR)) $(SYMBOLS_$(FLAVOR):%=-Wl,--defsym=%) -o $@ $^ -lpthread
+
+# And with a lock forgotten, so that the test of that can fail.
+RACY	:= solutions/lab2-finding/htable_lookup.c
+$(B)/threads-racy: $(patsubst $(RACY:%.c=$(B)/%.raw.o),$(B)/$(dir $(RACY))wrong/htable_lookup-lookup-without-lock.raw.o,$(SEEN:%.c=$(B)/%.raw.o)) \
+	$(QUIET:%.c=$(B)/%.raw.o) $(THREADS:%.c=$(B)/%.o) $(B)/no_plants.o
 	$(CC) -no-pie -fsanitize=thread $(WIDTH_$(FLAVOR)) $(SYMBOLS_$(FLAVOR):%=-Wl,--defsym=%) -o $@ $^ -lpthread
 
 $(B)/%.raw.o: %.c $(B)/flags
