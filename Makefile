@@ -68,6 +68,14 @@ $(FLAVOR:%=unit-build-%): unit-build-%:
 $(FLAVOR:%=unit-%): unit-%:
 	@$(if $(filter i386,$*),$$(/lib/ld-linux.so.2 --version >/dev/null 2>&1 || echo qemu-i386)) build/host-$*/unit
 
+.PHONY: schedules $(FLAVOR:%=schedules-%)
+schedules: $(SETUP)			## every interleaving of small scenarios up to 3 preemptions (BOUND=n), and real threads under ThreadSanitizer; minutes
+	@+$(MAKE) --no-print-directory -s -j2 -O $(FLAVOR:%=schedules-%)
+$(FLAVOR:%=schedules-%): schedules-%:
+	@+flock build/.lock-$@ $(MAKE) --no-print-directory -s -f src/host/sched/sched.mk FLAVOR=$*
+	@$(if $(filter i386,$*),$$(/lib/ld-linux.so.2 --version >/dev/null 2>&1 || echo qemu-i386)) build/host-$*-sched/sched --bound $(or $(BOUND),3)
+	@$(if $(filter amd64,$*),build/host-$*-sched/threads --runs 20)
+
 .PHONY: compare
 compare: kernel				## the comparison alone, with all ranges listed
 	@$(PYTHON) $(TOOLS)/compare.py --emulator $(EMU) --all --flavor $(WHICH) --cpus $(CPUS) --args "$(ARGS)"

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /**
  * @file
- * @brief Pretend CPUs and threads: one thread for each CPU, and the test says which CPU runs.
- *
- * A cross-call runs at once, as if the other CPUs had been interrupted where they stand. Nothing runs on its own.
+ * @brief Pretend CPUs and threads: one thread for each CPU. How they take turns is in alone.c and sched/together.c.
  */
 #include <host/host.h>
 #include <host/mmu.h>
@@ -16,27 +14,28 @@
 #include <sys/xcall.h>
 #include <x86/cpufunc.h>
 
-#define YIELDS_MAX 100000u /**< without anybody having been helped: an endless loop */
-
 cpu_t *cpu[NCPU];
 volatile int ncpus;
 bool cpu_ready;
 bool host_populates;
+#ifndef SCHEDULES
 struct cpu *host_cpu;
 struct kthread *host_thread;
+#endif
 volatile uint64_t lbolt;
 
 static cpu_t cpu_storage[NCPU];
 static kthread_t thread_storage[NCPU];
-static uint_t yields;
-uint_t host_yields;
+uint_t host_yields, host_patience;
 
 void
 host_on(int id)
 {
 	host_cpu = cpu[id];
 	host_thread = host_cpu->cpu_thread;
-	yields = 0;
+#ifndef SCHEDULES
+	host_patience = 0;
+#endif
 }
 
 static cpu_t *
@@ -106,49 +105,6 @@ kpreempt_enable(void)
 {
 	if (--curthread->t_preempt < 0)
 		panic("kpreempt_enable: preemption was on");
-}
-
-/** Nobody else can run meanwhile; who waits for somebody waits for ever, and is told so. */
-void
-thread_yield(void)
-{
-	host_may_block("thread_yield");
-	host_yields++;
-	if (host_between != NULL)
-		host_between();
-	if (++yields > YIELDS_MAX)
-		panic("thread_yield: %u times in a row; nothing that is waited for can happen", YIELDS_MAX);
-}
-
-/** Time passes only where somebody waits. */
-void
-thread_delay(uint64_t ticks)
-{
-	lbolt += ticks;
-	thread_yield();
-}
-
-void
-xc_call(cpuset_t set, xc_func_t func, uintptr_t a, uintptr_t b)
-{
-	int me = CPU->cpu_id;
-	uint_t y = yields;
-
-	for (int id = 0; id < NCPU; id++) {
-		if (!(set & CPUSET(id)) || cpu[id] == NULL || !cpu[id]->cpu_online)
-			continue;
-		host_on(id);
-		CPU->cpu_intr_depth++;
-		func(a, b);
-		CPU->cpu_intr_depth--;
-	}
-	host_on(me);
-	yields = y;
-}
-
-void
-xc_poll(void)
-{
 }
 
 bool

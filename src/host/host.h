@@ -31,7 +31,11 @@ void host_boot_rest(void);
 /** Leave only what the entry code maps below the kernel's part to clear_boot_mappings(). */
 #define HOST_LOW_END 0x400000ul
 /** Physical memory, without the hole at 640 KiB. */
-#define HOST_RAM 0x04000000ull
+#ifdef SCHEDULES
+#	define HOST_RAM 0x00800000ull /* enough for a few pages, and little to judge */
+#else
+#	define HOST_RAM 0x04000000ull
+#endif
 
 /** Pages at HOST_PAGES. */
 #define HOST_NPAGES 64u
@@ -40,6 +44,22 @@ void host_boot_rest(void);
 void host_may_block(const char *what);
 /** Is m one of this hat's locks? @return its rank, see lock.c */
 const hat_t *host_hat_of(const void *addr);
+
+/**
+ * @name What is different where CPUs take turns: alone.c, sched/together.c
+ * @{
+ */
+/** What others may see, named by its address, is about to be changed or looked at: somebody else may run first. */
+void host_before(const volatile void *what);
+/** And now it is done. */
+void host_after(const volatile void *what);
+/** It is looked at, and not changed. */
+void host_reads(const volatile void *what);
+/** The running thread has to wait. Returns when it may look again. */
+void host_wait(bool (*ready)(const void *), const void *what, const char *why);
+/** Is this a lock that is not the HAT's, but may be taken, last? */
+bool host_knows_lock(const void *lock);
+/** @} */
 
 /** End the run with a message unless cond. */
 #define expect(cond, ...) ((cond) ? (void)0 : panic(__VA_ARGS__))
@@ -76,6 +96,8 @@ extern void (*host_early)(void);
 void early_run(void);
 /** How often somebody has yielded. */
 extern uint_t host_yields;
+/** And without anybody having been helped. */
+extern uint_t host_patience;
 /** If set, is given each line that would be recorded: dumps, for instance. */
 extern void (*host_record)(const char *line);
 /** What the running test wants to have said when the program dies. */

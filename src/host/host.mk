@@ -56,12 +56,15 @@ KERNEL	:= $(HAT) $(wildcard src/$(FLAVOR)/bootwords.c) src/$(FLAVOR)/hat_md.c sr
 	src/check/walk.c src/check/invariants.c $(wildcard src/check/inv_*.c)
 UNIT_FILES := $(shell awk '!/^\#/ && NF { print $$1 "/" $$2 ".c" }' src/hat/units | sort -u)
 UNIT_SRCS := $(foreach u,$(UNIT_FILES),$(or $(call instead,$u),solutions/$u))
-OUT	:= src/host/machine.c src/host/main.c src/host/shrink.c $(if $(COVERAGE),src/host/coverage/exit.c $(if $(filter i386,$(FLAVOR)),src/check/coverage/add64.c))
+# Another program takes these lists and has rules of its own: src/host/sched/sched.mk.
+OUT	:= src/host/machine.c src/host/heap.c src/host/main.c src/host/shrink.c $(if $(COVERAGE),src/host/coverage/exit.c $(if $(filter i386,$(FLAVOR)),src/check/coverage/add64.c))
 IN	:= $(filter-out $(OUT),$(wildcard src/host/*.c)) $(KERNEL) $(sort $(UNIT_SRCS))
 ifdef FUZZ
-OUT	:= src/host/machine.c src/host/fuzz/main.c
+OUT	:= src/host/machine.c src/host/heap.c src/host/fuzz/main.c
 IN	+= $(filter-out $(OUT),$(wildcard src/host/fuzz/*.c)) src/vm/elf.c
 endif
+
+ifndef LISTS_ONLY
 
 IN_OBJS	:= $(IN:%.c=$(B)/%.o)
 OUT_OBJS := $(OUT:%.c=$(B)/%.o)
@@ -92,3 +95,5 @@ FORCE:
 .DELETE_ON_ERROR:
 
 -include $(IN_OBJS:.o=.d) $(OUT_OBJS:.o=.d)
+
+endif

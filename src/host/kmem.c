@@ -62,10 +62,14 @@ note_hat(const void *from, const void *to)
 const hat_t *
 host_hat_of(const void *addr)
 {
-	for (uint_t i = 0; i < MAXHATS; i++)
+	const hat_t *hat = NULL;
+
+	machine_lock();
+	for (uint_t i = 0; i < MAXHATS && hat == NULL; i++)
 		if (hats[i] != NULL && (uintptr_t)addr - (uintptr_t)hats[i] < sizeof(hat_t))
-			return (hats[i]);
-	return (NULL);
+			hat = hats[i];
+	machine_unlock();
+	return (hat);
 }
 
 void *
@@ -78,9 +82,11 @@ kmem_cache_alloc(kmem_cache_t *c, int kmflag)
 	    ++requests % host_options->kmem_fail == 0)
 		return (NULL);
 	p = memset(machine_alloc(c->kc_size, c->kc_align), PATTERN_NEW, c->kc_size);
+	machine_lock();
 	c->kc_inuse++;
 	if (strcmp(c->kc_name, "hat_t") == 0)
 		note_hat(NULL, p);
+	machine_unlock();
 	return (p);
 }
 
@@ -88,10 +94,12 @@ void
 kmem_cache_free(kmem_cache_t *c, void *obj)
 {
 	host_may_block("kmem_cache_free");
+	machine_lock();
 	if (c->kc_inuse-- == 0)
 		panic("kmem_cache_free: nothing of %s is out", c->kc_name);
 	if (strcmp(c->kc_name, "hat_t") == 0)
 		note_hat(obj, NULL);
+	machine_unlock();
 	machine_free(memset(obj, PATTERN_FREE, c->kc_size));
 }
 

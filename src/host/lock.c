@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /**
  * @file
- * @brief Locks of the pretend machine. With one thread at a time nobody ever waits: a lock that is taken is a deadlock.
+ * @brief Locks of the pretend machine. Who waits, and whether anybody can come to help, is said in alone.c and sched/together.c.
  *
- * Instead the order is watched (docs/overview.md): page lock, mapping list, table lock (never two), window, cross-call; the hat
+ * The order is watched (docs/overview.md): page lock, mapping list, table lock (never two), window, cross-call; the hat
  * list's lock, a hat's mutex, the reserves' and the mapping hash's stand alone or come last; nothing is allocated, freed or waited for while a lock is held.
  */
 #include <host/host.h>
@@ -23,6 +23,12 @@ enum lock_rank {
 	RANK_LAST,     /* last ones: hat_list_lock, hat_mutex, htable_reserve_mutex, mapping hash; no other of these beside it */
 	RANK_WINDOW    /* window: hci_mutex of this CPU, preemption off */
 };
+
+static kthread_t *
+owner(const kmutex_t *m)
+{
+	return (__atomic_load_n(&m->m_owner, __ATOMIC_SEQ_CST));
+}
 
 static bool
 is_window(const kmutex_t *m)
@@ -45,8 +51,10 @@ rank(const kmutex_t *m)
 	if (hment_lock_kind(m) != HMENT_NO_LOCK)
 		return (hment_lock_kind(m) == HMENT_LIST_LOCK ? RANK_LIST : RANK_LAST);
 	hat = host_hat_of(m);
-	if (hat == NULL)
+	if (hat == NULL && !host_knows_lock(m))
 		panic("mutex_enter: 0x%lx is no lock of the HAT", (ulong_t)(uintptr_t)m);
+	if (hat == NULL)
+		return (RANK_LAST);
 	return (m == &hat->hat_mutex ? RANK_LAST : RANK_TABLE);
 }
 
@@ -82,7 +90,21 @@ mutex_init(kmutex_t *m)
 void
 mutex_destroy(kmutex_t *m)
 {
-	ASSERT(m->m_owner == NULL);
+	ASSERT(owner(m) == NULL);
+}
+
+static bool
+is_free(const void *m)
+{
+	return (owner(m) == NULL);
+}
+
+static bool
+take(kmutex_t *m)
+{
+	kthread_t *nobody = NULL;
+
+	return (__atomic_compare_exchange_n(&m->m_owner, &nobody, curthread, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
 }
 
 void
@@ -92,21 +114,22 @@ mutex_enter_slow(kmutex_t *m)
 
 	if (panicstr != NULL)
 		return;
-	if (m->m_owner == me)
+	if (owner(m) == me)
 		panic("mutex_enter: thread %s holds mutex 0x%lx already", me->t_name, (ulong_t)(uintptr_t)m);
-	if (m->m_owner != NULL)
-		panic("mutex_enter: thread %s waits for one of thread %s: deadlock", me->t_name, m->m_owner->t_name);
 	check_order(m);
 	if (me->t_nlocks == T_MAXLOCKS)
 		panic("mutex_enter: too many locks");
+	host_before(m);
+	while (!take(m))
+		host_wait(is_free, m, "a mutex");
+	host_after(m);
 	me->t_locks[me->t_nlocks++] = m;
-	m->m_owner = me;
 }
 
 bool
 mutex_tryenter(kmutex_t *m)
 {
-	if (m->m_owner != NULL)
+	if (owner(m) != NULL)
 		return (false);
 	mutex_enter(m);
 	return (true);
@@ -120,14 +143,16 @@ mutex_exit_slow(kmutex_t *m)
 
 	if (panicstr != NULL)
 		return;
-	if (m->m_owner != me)
+	if (owner(m) != me)
 		panic("mutex_exit: thread %s does not hold mutex 0x%lx", me->t_name, (ulong_t)(uintptr_t)m);
 	while (i > 0 && me->t_locks[i - 1] != m)
 		i--;
 	for (; i < me->t_nlocks; i++)
 		me->t_locks[i - 1] = me->t_locks[i];
 	me->t_nlocks--;
-	m->m_owner = NULL;
+	host_before(m);
+	__atomic_store_n(&m->m_owner, NULL, __ATOMIC_SEQ_CST);
+	host_after(m);
 	if (host_between != NULL && me->t_nlocks == 0)
 		host_between();
 }
@@ -135,38 +160,24 @@ mutex_exit_slow(kmutex_t *m)
 bool
 mutex_owned(const kmutex_t *m)
 {
-	return (m->m_owner == curthread || panicstr != NULL);
+	return (owner(m) == curthread || panicstr != NULL);
 }
 
-void
-cv_wait(kcondvar_t *cv, kmutex_t *m)
+static bool
+is_open(const void *l)
 {
-	(void)cv, (void)m;
-	panic("cv_wait: nobody is there to wake thread %s", curthread->t_name);
+	return (!spin_held(l));
 }
 
-void
-cv_init(kcondvar_t *cv)
-{
-	cv->cv_waiters = NULL;
-}
-void
-cv_signal(kcondvar_t *cv)
-{
-	(void)cv;
-}
-void
-cv_broadcast(kcondvar_t *cv)
-{
-	(void)cv;
-}
-
+/** Nobody is interrupted who holds one. */
 ulong_t
 spin_enter(spinlock_t *l)
 {
-	if (l->sl_held)
-		panic("spin_enter: lock 0x%lx is held", (ulong_t)(uintptr_t)l);
-	l->sl_held = 1;
+	host_before(l);
+	while (__atomic_exchange_n(&l->sl_held, 1, __ATOMIC_SEQ_CST) != 0)
+		host_wait(is_open, l, "a spin lock");
+	CPU->cpu_spin_depth++;
+	host_after(l);
 	return (0);
 }
 
@@ -174,13 +185,16 @@ void
 spin_exit(spinlock_t *l, ulong_t saved)
 {
 	(void)saved;
-	l->sl_held = 0;
+	host_before(l);
+	CPU->cpu_spin_depth--;
+	__atomic_store_n(&l->sl_held, 0, __ATOMIC_SEQ_CST);
+	host_after(l);
 }
 
 bool
 spin_held(const spinlock_t *l)
 {
-	return (l->sl_held != 0);
+	return (__atomic_load_n(&l->sl_held, __ATOMIC_SEQ_CST) != 0);
 }
 
 /** Where there are no assertions, locks are taken in line. */

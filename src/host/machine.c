@@ -22,6 +22,8 @@
 extern void *__asan_region_is_poisoned(void *p, size_t n) __attribute__((weak));
 extern void __sanitizer_set_death_callback(void (*fn)(void)) __attribute__((weak));
 
+void (*machine_stopped)(const char *text);
+
 static int memory_file = -1;
 static unsigned char *memory;
 static unsigned long long memory_size;
@@ -63,6 +65,8 @@ on_fault(int number, siginfo_t *info, void *context)
 		return;
 	if (copying)
 		siglongjmp(copy_failed, 1);
+	if (machine_stopped != NULL)
+		machine_stopped("a wild pointer: segmentation fault");
 	sigaction(number, &others_handler, NULL);
 }
 
@@ -164,22 +168,6 @@ machine_window_set(unsigned long va, unsigned long long pa, int access)
 	map_file(va, PAGE, (off_t)pa, access == 2 ? PROT_READ | PROT_WRITE : PROT_READ, MAP_FIXED | MAP_POPULATE);
 }
 
-void *
-machine_alloc(unsigned long size, unsigned long align)
-{
-	void *p;
-
-	if (posix_memalign(&p, align < sizeof(void *) ? sizeof(void *) : align, size) != 0)
-		die("memory");
-	return (p);
-}
-
-void
-machine_free(void *p)
-{
-	free(p);
-}
-
 __attribute__((no_sanitize_address)) static void
 copy_bytes(unsigned char *dst, const unsigned char *src, size_t n)
 {
@@ -210,6 +198,8 @@ machine_stop(const char *text)
 {
 	struct attempt *a = attempt;
 
+	if (machine_stopped != NULL)
+		machine_stopped(text);
 	if (a != NULL) {
 		snprintf(a->text, a->size, "%s", text);
 		attempt = a->outer;

@@ -52,11 +52,14 @@ void machine_window_set(unsigned long va, unsigned long long pa, int access);
 /** @} */
 
 /**
- * @name Memory of the host, so that AddressSanitizer watches it
+ * @name Memory of the host: heap.c, sched/memory.c
  * @{
  */
 void *machine_alloc(unsigned long size, unsigned long align);
 void machine_free(void *p);
+/** Where CPUs are real threads: what one of the host's is, others are not to touch. */
+void machine_lock(void);
+void machine_unlock(void);
 /** @} */
 
 /** Copy memory that may not be there, or may have been freed; 0: it could not be read (or written). */
@@ -64,6 +67,8 @@ int machine_copy(void *dst, const void *src, unsigned long n);
 
 /** Nothing goes on from here: to the innermost machine_try(), or the end of the program with exit code 1. */
 void machine_stop(const char *text) __attribute__((noreturn));
+/** If set, is told of it first, and of wild pointers. */
+extern void (*machine_stopped)(const char *text);
 /** Call fn(arg). @return 0, or 1 when machine_stop() was called meanwhile; its text goes to `text` */
 int machine_try(void (*fn)(void *), void *arg, char *text, unsigned long size);
 

@@ -68,6 +68,14 @@ static struct {
 
 uint64_t mmu_walks, mmu_hits, mmu_weaker, mmu_invlpgs, mmu_flushes, mmu_window_moves;
 
+static void
+count(uint64_t *n)
+{
+	machine_lock();
+	++*n;
+	machine_unlock();
+}
+
 static struct mmu_cpu *
 me(void)
 {
@@ -185,6 +193,7 @@ fetch(const struct format *f, paddr_t at)
 
 	if (p == NULL)
 		panic("the MMU reads an entry at 0x%llx, where there is no memory", (unsigned long long)at);
+	host_reads(p);
 	if (f->size == 4)
 		return (*(volatile x86pte32_t *)p);
 	return (*(volatile x86pte_t *)p);
@@ -195,12 +204,17 @@ static bool
 mark(const struct format *f, paddr_t at, x86pte_t old, x86pte_t bits)
 {
 	void *p = machine_phys(at);
+	bool done;
 
 	if ((old & bits) == bits)
 		return (true);
+	host_before(p);
 	if (f->size == 4)
-		return (__sync_bool_compare_and_swap((x86pte32_t *)p, (x86pte32_t)old, (x86pte32_t)(old | bits)));
-	return (__sync_bool_compare_and_swap((x86pte_t *)p, old, old | bits));
+		done = __sync_bool_compare_and_swap((x86pte32_t *)p, (x86pte32_t)old, (x86pte32_t)(old | bits));
+	else
+		done = __sync_bool_compare_and_swap((x86pte_t *)p, old, old | bits);
+	host_after(p);
+	return (done);
 }
 
 /** Bits that must be 0 in a present entry [SDM3 table 4-14 and its relatives]. */
@@ -367,7 +381,7 @@ walk(struct mmu_cpu *c, uint64_t va, uint_t how, struct cached *t)
 	const struct format *f = format_of(c);
 	x86pte_t e = 0;
 
-	mmu_walks++;
+	count(&mmu_walks);
 	*t = start_of(c, f, va);
 	while (t->link) {
 		uint_t fault;
@@ -401,29 +415,71 @@ hit(struct mmu_cpu *c, uint64_t va)
 	return (NULL);
 }
 
+/**
+ * A write through a translation that allows it and is not dirty: the entry is found again and marked, whatever it allows by now.
+ * @return  false: there is no such page any more, the translation is of no use
+ */
+static bool
+mark_late(struct mmu_cpu *c, struct cached *e, uint64_t va)
+{
+	const struct format *f = format_of(c);
+	x86pte_t was = 0;
+	struct cached t;
+	paddr_t at;
+
+	do {
+		t = root_of(f, c->cr3);
+		at = 0;
+		while (t.link) {
+			at = entry_at(f, &t, va);
+			was = fetch(f, at);
+			if (step(c, f, &t, va, was) != 0)
+				return (false);
+		}
+		if (t.level != e->level || t.pa != e->pa)
+			return (false);
+	} while (!mark(f, at, was, PT_REF | PT_MOD));
+	e->dirty = true;
+	return (true);
+}
+
 /*
  * A translation that forbids the access makes a fault, which drops it [SDM3 4.10.4.1]; the retried instruction walks. Both
  * in one go here.
  */
-uint_t
-mmu_access(uint64_t va, uint_t how, paddr_t *pa)
+static uint_t
+access(struct mmu_cpu *c, uint64_t va, uint_t how, paddr_t *pa)
 {
-	struct mmu_cpu *c = me();
 	struct cached *e = hit(c, va), t;
 	uint_t fault;
 
-	if (e != NULL && permits(e, how) && (e->dirty || !(how & MMU_WRITE))) {
-		mmu_hits++;
+	if (e != NULL && permits(e, how) && (e->dirty || !(how & MMU_WRITE) || mark_late(c, e, va))) {
+		count(&mmu_hits);
 		*pa = e->pa + (va - e->va);
 		return (0);
 	}
 	if (e != NULL) {
-		mmu_weaker++;
+		count(&mmu_weaker);
 		forget_page(c, va);
 	}
 	fault = walk(c, va, how, &t);
 	if (fault == 0)
 		*pa = t.pa + (va - t.va);
+	return (fault);
+}
+
+/** One instruction: interrupts come before it or after it. */
+uint_t
+mmu_access(uint64_t va, uint_t how, paddr_t *pa)
+{
+	struct mmu_cpu *c = me();
+	uint_t fault;
+
+	host_before(c);
+	CPU->cpu_spin_depth++;
+	host_after(c);
+	fault = access(c, va, how, pa);
+	CPU->cpu_spin_depth--;
 	return (fault);
 }
 
@@ -453,7 +509,7 @@ window_fill(uintptr_t va)
 	machine_window_set(va & PAGEMASK, t.pa, access);
 	window[i].access = access;
 	window[i].pa = t.pa;
-	mmu_window_moves++;
+	count(&mmu_window_moves);
 	return (access);
 }
 
@@ -485,7 +541,9 @@ invlpg(uintptr_t va)
 {
 	struct mmu_cpu *c = me();
 
-	mmu_invlpgs++;
+	count(&mmu_invlpgs);
+	host_before(c);
+	host_after(c);
 	forget_page(c, va);
 	forget_links(c); /* all of them, whatever the address [SDM3 4.10.4.1] */
 	if (in_windows(va))
@@ -504,7 +562,9 @@ write_cr3(uintptr_t v)
 	struct mmu_cpu *c = me();
 	const struct format *f = format_of(c);
 
-	mmu_flushes++;
+	count(&mmu_flushes);
+	host_before(c);
+	host_after(c);
 	c->cr3 = v;
 	forget_all(c, false);
 	for (uint_t i = 0; f->levels == 3 && i < 4; i++) {
@@ -529,10 +589,12 @@ write_cr4(uintptr_t v)
 	struct mmu_cpu *c = me();
 	bool drop = ((c->cr4 ^ v) & CR4_PGE) != 0;
 
+	host_before(c);
+	host_after(c);
 	c->cr4 = v;
 	if (!drop)
 		return;
-	mmu_flushes++;
+	count(&mmu_flushes);
 	forget_all(c, true);
 	for (uint_t i = 0; i < WINDOW_PAGES; i++)
 		if (window[i].access != 0)

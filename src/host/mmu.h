@@ -4,7 +4,7 @@
  * @brief The pretend MMU: walks the tables in the pretend memory, and forgets nothing until it is told to.
  *
  * Crueller than any real one: each CPU keeps *every* translation it ever made, and every link it ever followed, until a
- * flush that covers it. Shares nothing with the HAT but the bits of x86/pte.h.
+ * flush that covers it; and a write that it allows marks the entry dirty, even if the entry has ceased to allow it. Shares nothing with the HAT but the bits of x86/pte.h.
  */
 #ifndef HOST_MMU_H
 #define HOST_MMU_H

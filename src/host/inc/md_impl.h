@@ -21,8 +21,18 @@ struct md_jmpbuf {
 	int mj_none;
 };
 
+#ifdef SCHEDULES /* several CPUs take turns, or run on threads of the host: outside knows which one asks */
+struct machine_self {
+	struct cpu *cpu;
+	struct kthread *thread;
+};
+struct machine_self *machine_self(void) __attribute__((const));
+#	define host_cpu    (machine_self()->cpu)
+#	define host_thread (machine_self()->thread)
+#else
 extern struct cpu *host_cpu;        /**< the pretend CPU that runs now: host_on() */
 extern struct kthread *host_thread; /**< its thread */
+#endif
 
 static inline struct cpu *
 md_cpu(void)

@@ -1,0 +1,2 @@
+# src/hat/hat_life.c
+s/while (hat->hat_guests != 0)/while (false)/

@@ -1,0 +1,2 @@
+# src/hat/htable_cut.c
+/PTE_CUT);$/{N;s/\n\that_tlb_inval.*//;}
