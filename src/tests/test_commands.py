@@ -17,7 +17,7 @@ DOCUMENTS = sorted([TOP / "README.md", *(TOP / "docs").rglob("*.md")])
 TYPED = {
     "run": [("make run", None, r"(?m)^amd64: OK, kernel, Bochs and raw memory agree: [5-9] checkpoints"),
             ('make run ARGS="scene=map:0x40000000:rw,write:0x40000000,stop:one"', None, r"checkpoint 3 one: cpu 0"),
-            ("make kernel", None, ""), ("make setup", None, "")],
+            ("make setup", None, "")],
     "qemu": [("make run EMU=qemu", "make run EMU=qemu FLAVOR=amd64", r"(?m)^amd64: OK"),
              ('make compare EMU=qemu FLAVOR=i386 CPUS=2 ARGS="pae=0"', None, r"(?m)^i386: OK")],
     "view": [("make view CP=two-spaces", None, r"two-spaces\.html: checkpoint two-spaces, \d\d tables; open it"),
@@ -41,6 +41,7 @@ TYPED = {
     "answers": [("make questions LAB=3", "make questions LAB=3 ID=jane", r"The scene, which stops at s0"),
                 ("python3 src/tools/answers.py --lab 3 --judge", "python3 src/tools/answers.py --lab 3 --judge --id jane", r"q1")],
     "site": [("make docs", None, r"build/docs/index\.html \(\d+ pages\)")],
+    "schedules": [("make schedules BOUND=2", None, r"(?m)^i386: \d+ scenarios well, 0 not")],
     "bench": [("make bench", "python3 src/tools/bench.py -k instructions-to-kmain", r"0 missed, 0 not measured")],
     "client": [("make -f src/kernel.mk FLAVOR=amd64 IMAGE=tests TESTS=1", None, ""),
                ("make -f src/user/user.mk FLAVOR=amd64 KERNEL_DIR=build/amd64-tests", None, ""),
@@ -55,10 +56,15 @@ TYPED = {
 # Typed by another test, which has these words: (as it is shown, the test's file, the words).
 ELSEWHERE = [
     ("make test", "src/tools/tests/test_testall.py", "testall"),  # this run
+    ("make debug LAB=0", "src/tests/test_debug.py", '"make", "-s", "debug"'),
     ("make debug LAB=1", "src/tests/test_debug.py", '"make", "-s", "debug"'),
     ("make debug LAB=3", "src/tests/test_debug.py", '"make", "-s", "debug"'),
     ("make debug LAB=n", "src/tests/test_debug.py", '"make", "-s", "debug"'),
-    ('make debug LAB=3 [FLAVOR=i386] [CPUS=2] [ARGS="..."] [SOLVED=1]', "src/tests/test_debug.py", '"make", "-s", "debug"'),
+    ("make debug LAB=3 CHECK=create-path", "src/tests/test_debug.py", "CHECK=create-path"),
+    ("make debug LAB=3 CP=two-spaces", "src/tests/test_debug.py", "CP=two-spaces"),
+    ('make debug LAB=3 CP=one ARGS="scene=map:0x40000000:rw,stop:one"', "src/tests/test_debug.py", "CP=one"),
+    ("make bochs", "src/tests/test_debug.py", "bochs"),
+    ("make schedules", "src/tests/test_schedules.py", "at most 2 preemptions"),  # with one more it takes minutes
     ("make replay", "src/tests/test_grade.py", "src/tools/replay.py"),
     ("make replay CHECK=name", "src/tests/test_grade.py", "src/tools/replay.py"),
     ("make replay CHECK=create-path", "src/tests/test_grade.py", '"--check", "create-path"'),

@@ -19,13 +19,14 @@ from pathlib import Path
 from hatlab import host
 
 FLAVORS = ("amd64", "i386")  # the order of the entries
-# What make is asked for: the kernel with all checks, students' files, a trial link, user programs, the pretend machine, schedules, counters.
+# What make is asked for: the kernel with all checks, students' files, a trial link, user programs, the pretend machine, fuzzers, schedules, counters.
 MAKES = (
     ("src/kernel.mk", ("IMAGE=editor", "TESTS=1")),
     ("src/kernel.mk", ("IMAGE=editor", "LAB=all", "TESTS=1")),
     ("src/kernel.mk", ("IMAGE=editor", "LAB=1")),
     ("src/user/user.mk", ()),
     ("src/host/host.mk", ("SANITIZE=",)),
+    ("src/host/host.mk", ("FUZZ=1", "SANITIZE=", "CC=cc")),
     ("src/host/sched/sched.mk", ("WATCH=", "PLANTS=")),
     ("src/kernel.mk", ("IMAGE=editor", "COVERAGE=1")),
     ("src/host/host.mk", ("COVERAGE=1",)),
