@@ -29,6 +29,7 @@ volatile uint64_t lbolt;
 static cpu_t cpu_storage[NCPU];
 static kthread_t thread_storage[NCPU];
 static uint_t yields;
+bool (*host_switch)(void);
 uint_t host_yields;
 
 void
@@ -116,6 +117,8 @@ thread_yield(void)
 	host_yields++;
 	if (host_between != NULL)
 		host_between();
+	if (host_switch != NULL && host_switch())
+		return;
 	if (++yields > YIELDS_MAX)
 		panic("thread_yield: %u times in a row; nothing that is waited for can happen", YIELDS_MAX);
 }
@@ -125,7 +128,9 @@ void
 thread_delay(uint64_t ticks)
 {
 	lbolt += ticks;
+	curthread->t_state = T_SLEEP;
 	thread_yield();
+	curthread->t_state = T_ONPROC;
 }
 
 void
@@ -151,8 +156,16 @@ xc_poll(void)
 {
 }
 
+/** Whoever spins waits for somebody. */
+void
+pause(void)
+{
+	if (host_switch != NULL)
+		(void)host_switch();
+}
+
 bool
 vmem_is_populator(void)
 {
-	return (host_populates);
+	return (host_populates || (curthread->t_flags & T_VMPOPULATOR) != 0);
 }

@@ -68,6 +68,8 @@ check_order(const kmutex_t *m)
 void
 host_may_block(const char *what)
 {
+	if (host_switch != NULL)
+		return;
 	if (curthread->t_nlocks > 0 || curthread->t_preempt > 0 || CPU->cpu_intr_depth > 0)
 		panic(
 		    "%s: with %d locks held and preemption %s", what, curthread->t_nlocks, curthread->t_preempt > 0 ? "off" : "on");
@@ -94,12 +96,17 @@ mutex_enter_slow(kmutex_t *m)
 		return;
 	if (m->m_owner == me)
 		panic("mutex_enter: thread %s holds mutex 0x%lx already", me->t_name, (ulong_t)(uintptr_t)m);
-	if (m->m_owner != NULL)
+	if (m->m_owner != NULL && (host_switch == NULL || me->t_preempt > 0))
 		panic("mutex_enter: thread %s waits for one of thread %s: deadlock", me->t_name, m->m_owner->t_name);
-	check_order(m);
+	if (host_switch == NULL) /* else the checks say themselves what may not be held */
+		check_order(m);
 	if (me->t_nlocks == T_MAXLOCKS)
 		panic("mutex_enter: too many locks");
 	me->t_locks[me->t_nlocks++] = m;
+	me->t_state = T_SLEEP;
+	while (m->m_owner != NULL)
+		(void)host_switch();
+	me->t_state = T_ONPROC;
 	m->m_owner = me;
 }
 
@@ -141,8 +148,23 @@ mutex_owned(const kmutex_t *m)
 void
 cv_wait(kcondvar_t *cv, kmutex_t *m)
 {
-	(void)cv, (void)m;
-	panic("cv_wait: nobody is there to wake thread %s", curthread->t_name);
+	kthread_t *me = curthread, *before = cv->cv_waiters;
+
+	if (host_switch == NULL)
+		panic("cv_wait: nobody is there to wake thread %s", me->t_name);
+	mutex_exit(m);
+	me->t_state = T_SLEEP;
+	while (cv->cv_waiters == before)
+		(void)host_switch();
+	me->t_state = T_ONPROC;
+	mutex_enter(m);
+}
+
+/** Nobody is queued: who waits looks whether this has changed. */
+static void
+wake_all(kcondvar_t *cv)
+{
+	cv->cv_waiters = (kthread_t *)((uintptr_t)cv->cv_waiters + 1);
 }
 
 void
@@ -153,12 +175,12 @@ cv_init(kcondvar_t *cv)
 void
 cv_signal(kcondvar_t *cv)
 {
-	(void)cv;
+	wake_all(cv);
 }
 void
 cv_broadcast(kcondvar_t *cv)
 {
-	(void)cv;
+	wake_all(cv);
 }
 
 ulong_t
