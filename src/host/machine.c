@@ -122,7 +122,7 @@ machine_patience(unsigned ms, void (*stuck)(unsigned long pc))
 	setitimer(ITIMER_VIRTUAL, &t, NULL);
 }
 
-static int (*step_next)(void);
+static int (*step_next)(unsigned long pc);
 
 static void
 on_step(int number, siginfo_t *info, void *context)
@@ -130,7 +130,7 @@ on_step(int number, siginfo_t *info, void *context)
 	greg_t *flags = &((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL];
 
 	(void)number, (void)info;
-	if (!step_next())
+	if (!step_next(PC(context)))
 		*flags &= ~(greg_t)TRAP_FLAG;
 }
 
@@ -145,7 +145,7 @@ trap_flag(bool on)
 }
 
 void
-machine_step(void (*func)(void), int (*next)(void))
+machine_step(void (*func)(void), int (*next)(unsigned long pc))
 {
 	struct sigaction sa;
 

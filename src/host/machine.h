@@ -68,8 +68,8 @@ void machine_stack_before(void **save, const void *bottom, unsigned long size);
 void machine_stack_after(void *save);
 /** @} */
 
-/** One instruction at a time: while func() runs, next() is called before each, until it returns 0. */
-void machine_step(void (*func)(void), int (*next)(void));
+/** One instruction at a time: while func() runs, next(pc) is called before each, until it returns 0. */
+void machine_step(void (*func)(void), int (*next)(unsigned long pc));
 
 /** From now on, and until it is called again: after so many milliseconds of this program's time, stuck(pc) is called. */
 void machine_patience(unsigned milliseconds, void (*stuck)(unsigned long pc));
