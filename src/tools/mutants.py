@@ -25,6 +25,7 @@ def options_of(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--sample", type=int, metavar="N", help=f"only so many, of {SAMPLE_UNITS} units, drawn by --seed")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--flavor", choices=[*host.FLAVORS, "both"], default="both", help="ask one width only")
     parser.add_argument("--fresh", action="store_true", help="believe nothing that was found out before")
     parser.add_argument("--list", action="store_true", help="print the key of each mutant and what noticed it")
     return parser.parse_args(argv)
@@ -38,24 +39,26 @@ def diff(unit, mutant) -> str:
 
 def run(runner: mutants.Runner, todo: list) -> list:
     """All of them: first the checks, then the host tests on those that are left."""
-    fates = run_by(runner, todo, "checks")
-    left = [job for job, fate in zip(todo, fates) if not fate.killer]
-    told = {id(job): fate for job, fate in zip(left, run_by(runner, left, "tests"))}
-    return [told.get(id(job), fate) for job, fate in zip(todo, fates)]
+    told: dict = {}
+    for program in ("checks", "tests"):
+        for flavor in runner.flavors:
+            left = [job for job in todo if job not in told or not told[job].killer]
+            told.update(zip(left, run_by(runner, left, flavor, program)))
+    return [told[job] for job in todo]
 
 
-def run_by(runner: mutants.Runner, todo: list, program: str) -> list:
+def run_by(runner: mutants.Runner, todo: list, flavor: str, program: str) -> list:
     """By one kind of program; what is found out is kept even if this is interrupted."""
     done, began = [], time.monotonic()
     terminal = sys.stdout.isatty()
     with futures.ThreadPoolExecutor(runner.jobs) as pool:
         try:
-            for fate in pool.map(lambda job: runner.fate(*job, program), todo):
+            for fate in pool.map(lambda job: runner.fate(*job, flavor, program), todo):
                 done.append(fate)
                 if len(done) % 200 == 0:
                     keep(dict(runner.cache))
                 if terminal and len(done) % 10 == 0:
-                    print(f"\r{program}: {len(done)} of {len(todo)}, {time.monotonic() - began:.0f} s", end="", flush=True)
+                    print(f"\r{flavor} {program}: {len(done)} of {len(todo)}, {time.monotonic() - began:.0f} s", end="", flush=True)
         finally:
             pool.shutdown(cancel_futures=True)
             keep(runner.cache)
@@ -87,13 +90,16 @@ def report(units: mutants.Units, fates: list, o: argparse.Namespace, began: floa
     listed, known = mutants.listed(mutants.EQUIVALENTS), mutants.listed(mutants.SURVIVORS)
     survivors = [f for f in fates if not f.killer and f.mutant.key not in listed]
     new = [f for f in survivors if f.mutant.key not in known]
-    wrongly = [f for f in fates if f.killer and (f.mutant.key in listed or f.mutant.key in known)]
+    wrongly = [f for f in fates if f.killer and f.mutant.key in listed]
+    better = [f for f in fates if f.killer and f.mutant.key in known]
     there = {m.key for unit in units.units.values() for m in unit.mutants}
     gone = [key for key in (*listed, *known) if o.sample is None and key not in there]
     for f in new:
         print(f"survivor: {f.mutant.key}\n{diff(units.units[f.mutant.unit], f.mutant)}")
     for f in wrongly:
-        print(f"listed, but noticed by {f.killer}: {f.mutant.key}")
+        print(f"listed as equivalent, but noticed by {f.killer}: {f.mutant.key}")
+    for f in better:
+        print(f"noticed now by {f.killer}, take it out of src/host/survivors: {f.mutant.key}")
     for key in gone:
         print(f"listed, but there is no such mutant any more: {key}")
     equivalent = sum(1 for f in fates if not f.killer and f.mutant.key in listed)
@@ -116,7 +122,7 @@ def main(argv: list[str]) -> int:
         for name in o.unit or ():
             if name not in units.units:
                 raise host.HostError(f'there is no unit "{name}"')
-        runner = mutants.Runner(units, o.jobs)
+        runner = mutants.Runner(units, o.jobs, host.FLAVORS if o.flavor == "both" else (o.flavor,))
         if o.fresh:
             runner.cache.clear()
         todo = [(name, i + 1, m) for name, chosen in units.chosen.items() for i, m in enumerate(chosen)
@@ -132,8 +138,8 @@ def main(argv: list[str]) -> int:
 def sound(runner: mutants.Runner, units: set[str]) -> None:
     """Number 0 of a unit is the unit itself: whoever notices that notices nothing."""
     with futures.ThreadPoolExecutor(runner.jobs) as pool:
-        asked = [(u, pool.submit(runner.original, u)) for u in sorted(units)]
-        asked += [(u, pool.submit(runner.original, u, "tests")) for u in sorted(units)[:1]]
+        asked = [(u, pool.submit(runner.original, u, f)) for f in runner.flavors for u in sorted(units)]
+        asked += [(u, pool.submit(runner.original, u, f, "tests")) for f in runner.flavors for u in sorted(units)[:1]]
         for unit, why in asked:
             if why.result():
                 raise host.HostError(f"{unit} itself is noticed by {why.result()}: repair that first")

@@ -162,9 +162,9 @@ def _make(flavor: str, jobs: int, image: str, program: str, **words: str) -> Pat
 class Runner:
     """Runs mutants; knows what it has run before."""
 
-    def __init__(self, units: Units, jobs: int) -> None:
-        self.units, self.jobs = units, jobs
-        self.programs = {f: build(units, f, jobs) for f in FLAVORS}
+    def __init__(self, units: Units, jobs: int, flavors: tuple[str, ...] = FLAVORS) -> None:
+        self.units, self.jobs, self.flavors = units, jobs, flavors
+        self.programs = {f: build(units, f, jobs) for f in flavors}
         self.names = self._check_names()
         self.worlds = {"checks": world(False), "tests": world(True)}
         self.cache: dict[str, str] = json.loads(CACHE.read_text()) if CACHE.exists() else {}
@@ -176,30 +176,29 @@ class Runner:
 
         found: dict[str, list] = {}
         for the_lab in self.units.labs():
-            for check in in_order(read_checks(Elf(self.programs["amd64"][the_lab.name]))):
+            for check in in_order(read_checks(Elf(self.programs[self.flavors[0]][the_lab.name]))):
                 found.setdefault(check.unit, []).append(check)
         return found
 
-    def fate(self, unit: str, number: int, mutant: mutate.Mutant, program: str) -> Fate:
-        """What one kind of program says of it."""
-        key = mutate.digest(self.worlds[program], self.units.units[unit].text, mutant.key)
+    def fate(self, unit: str, number: int, mutant: mutate.Mutant, flavor: str, program: str) -> Fate:
+        """What one kind of program says of it, at one width."""
+        key = mutate.digest(self.worlds[program], flavor, self.units.units[unit].text, mutant.key)
         if key not in self.cache:
-            self.cache[key] = self._by(unit, number, program)
+            self.cache[key] = self._by(unit, number, flavor, program)
         return Fate(mutant, number, self.cache[key])
 
-    def _by(self, unit: str, number: int, program: str) -> str:
-        for flavor in FLAVORS:
-            for args in self._checks(unit) if program == "checks" else TESTS[flavor]:
-                name = self.units.lab_of[unit].name if program == "checks" else program
-                if why := self._run(self.programs[flavor][name], args, unit, number):
-                    return f"{flavor} {why}"
+    def _by(self, unit: str, number: int, flavor: str, program: str) -> str:
+        name = self.units.lab_of[unit].name if program == "checks" else program
+        for args in self._checks(unit) if program == "checks" else TESTS[flavor]:
+            if why := self._run(self.programs[flavor][name], args, unit, number):
+                return f"{flavor} {why}"
         return ""
 
-    def original(self, unit: str, program: str = "checks") -> str:
+    def original(self, unit: str, flavor: str, program: str = "checks") -> str:
         """What notices the unit with no change in it: for the host tests all units are the same one."""
-        key = mutate.digest(self.worlds[program], unit, program, "original")
+        key = mutate.digest(self.worlds[program], unit, flavor, program, "original")
         if key not in self.cache:
-            self.cache[key] = self._by(unit, 0, program)
+            self.cache[key] = self._by(unit, 0, flavor, program)
         return self.cache[key]
 
     def _checks(self, unit: str) -> list[list[str]]:

@@ -24,6 +24,7 @@ TYPES = {"void", "char", "int", "long", "short", "unsigned", "signed", "bool", "
          "union", "COLD", "NOINLINE", "FLATTEN", "INLINE", "ALWAYS_INLINE", "NORETURN"}
 WORDS = {"if", "else", "while", "for", "do", "switch", "case", "default", "return", "break", "continue", "goto", "sizeof"}
 LEFT_ALONE = re.compile(r"ASSERT|HATSTAT_\w+|check_\w+|HAT_STAT\w*|__builtin_expect")
+MESSAGES = {"panic", "HAT_MISUSE", "printf"}  # what they say, in which order, is for people
 OTHERS = {
     "<": ("<=", ">="), ">": (">=", "<="), "<=": ("<", ">"), ">=": (">", "<"), "==": ("!=",), "!=": ("==",),
     "+": ("-",), "-": ("+",), "*": ("+",), "/": ("*",), "%": ("/",), "<<": (">>",), ">>": ("<<",),
@@ -214,7 +215,7 @@ class Unit:
                 text = self.text[self.tokens[first].start : t.end]
                 yield first, i, f"({text} + 1)", "level"
                 yield first, i, f"({text} - 1)", "level"
-        elif after.text == "(" and t.text not in WORDS and before.kind != "name":
+        elif after.text == "(" and t.text not in WORDS and t.text not in MESSAGES and before.kind != "name":
             yield from self._arguments(i + 1)
 
     def _turned_elsewhere(self, first: int, close: int) -> bool:
