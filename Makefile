@@ -26,7 +26,7 @@ endif
 
 # LAB=n [MINE=1]: an image with the files of labs/ in it, in a directory of its own (src/kernel.mk). Lab 0 has no code: the plain one.
 ifneq ($(filter-out 0,$(LAB)),)
-ifeq ($(filter grade replay debug,$(MAKECMDGOALS)),)
+ifeq ($(filter grade replay debug quick,$(MAKECMDGOALS)),)
 export HATLAB_IMAGE := lab$(LAB)$(if $(MINE),-mine)
 KERNEL	+= LAB=$(LAB) $(if $(MINE),MINE=1)
 endif
@@ -86,6 +86,15 @@ GRADE	= $(PYTHON) $(TOOLS)/grade.py --lab $(or $(LAB),all) --flavor $(WHICH) --c
 .PHONY: grade
 grade: $(SETUP)				## points for your labs on both kernels: LAB=n one lab, SOLVED=1 the solutions, SUBMISSION=file, ID=you, SEED=n
 	@$(GRADE) || [ $$? -eq 1 ]
+
+.PHONY: quick
+quick: $(SETUP)				## LAB=n [SOLVED=1] [ID=you] [SEED=n]: the lab's checks in the pretend machine, a second after an edit; no points
+	@$(PYTHON) $(TOOLS)/quick.py --lab "$(LAB)" --flavor $(WHICH) $(if $(ID),--id "$(ID)") $(if $(SEED),--seed $(SEED)) \
+		$(if $(SOLVED),--solved) || [ $$? -eq 1 ]
+
+.PHONY: mutants
+mutants: $(SETUP)			## change the solutions one place at a time: do the checks and host tests notice? [UNIT=name] [SAMPLE=n] (minutes)
+	@$(PYTHON) $(TOOLS)/mutants.py $(if $(UNIT),--unit $(UNIT)) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED))
 
 .PHONY: replay
 replay: $(SETUP)			## CHECK=name [LAB=n] [FLAVOR=]: Bochs' debugger, just before a check of the last make grade calls your code

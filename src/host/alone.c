@@ -29,11 +29,18 @@ host_reads(const volatile void *what)
 	(void)what;
 }
 
+/** Let others run until it is over; where there are none, or preemption is off, it never is. */
 void
 host_wait(bool (*ready)(const void *), const void *what, const char *why)
 {
-	(void)ready;
-	panic("thread %s waits for %s at 0x%lx: deadlock", curthread->t_name, why, (ulong_t)(uintptr_t)what);
+	kthread_t *me = curthread;
+
+	if (host_switch == NULL || me->t_preempt > 0)
+		panic("thread %s waits for %s at 0x%lx: deadlock", me->t_name, why, (ulong_t)(uintptr_t)what);
+	me->t_state = T_SLEEP;
+	while (!ready(what))
+		(void)host_switch();
+	me->t_state = T_ONPROC;
 }
 
 bool
@@ -50,6 +57,8 @@ thread_yield(void)
 	host_yields++;
 	if (host_between != NULL)
 		host_between();
+	if (host_switch != NULL && host_switch())
+		return;
 	if (++host_patience > YIELDS_MAX)
 		panic("thread_yield: %u times in a row; nothing that is waited for can happen", YIELDS_MAX);
 }
@@ -59,14 +68,31 @@ void
 thread_delay(uint64_t ticks)
 {
 	lbolt += ticks;
+	curthread->t_state = T_SLEEP;
 	thread_yield();
+	curthread->t_state = T_ONPROC;
+}
+
+/** Nobody is queued: who waits looks whether this has changed. */
+static void
+wake_all(kcondvar_t *cv)
+{
+	cv->cv_waiters = (kthread_t *)((uintptr_t)cv->cv_waiters + 1);
 }
 
 void
 cv_wait(kcondvar_t *cv, kmutex_t *m)
 {
-	(void)cv, (void)m;
-	panic("cv_wait: nobody is there to wake thread %s", curthread->t_name);
+	kthread_t *me = curthread, *before = cv->cv_waiters;
+
+	if (host_switch == NULL)
+		panic("cv_wait: nobody is there to wake thread %s", me->t_name);
+	mutex_exit(m);
+	me->t_state = T_SLEEP;
+	while (cv->cv_waiters == before)
+		(void)host_switch();
+	me->t_state = T_ONPROC;
+	mutex_enter(m);
 }
 
 void
@@ -78,13 +104,13 @@ cv_init(kcondvar_t *cv)
 void
 cv_signal(kcondvar_t *cv)
 {
-	(void)cv;
+	wake_all(cv);
 }
 
 void
 cv_broadcast(kcondvar_t *cv)
 {
-	(void)cv;
+	wake_all(cv);
 }
 
 void
@@ -108,4 +134,12 @@ xc_call(cpuset_t set, xc_func_t func, uintptr_t a, uintptr_t b)
 void
 xc_poll(void)
 {
+}
+
+/** Whoever spins waits for somebody. */
+void
+pause(void)
+{
+	if (host_switch != NULL)
+		(void)host_switch();
 }

@@ -27,6 +27,7 @@ volatile uint64_t lbolt;
 static cpu_t cpu_storage[NCPU];
 static kthread_t thread_storage[NCPU];
 uint_t host_yields, host_patience;
+bool (*host_switch)(void);
 
 void
 host_on(int id)
@@ -110,5 +111,5 @@ kpreempt_enable(void)
 bool
 vmem_is_populator(void)
 {
-	return (host_populates);
+	return (host_populates || (curthread->t_flags & T_VMPOPULATOR) != 0);
 }

@@ -28,6 +28,8 @@ void host_boot(void);
 void host_boot_tables(void);
 /** And after hat_kern_setup(). */
 void host_boot_rest(void);
+/** Give the windows' entries what the invariants want of them where they are: after host_boot_tables(), and when they were stored anew. */
+void host_windows_not_global(void);
 /** Leave only what the entry code maps below the kernel's part to clear_boot_mappings(). */
 #define HOST_LOW_END 0x400000ul
 /** Physical memory, without the hole at 640 KiB. */
@@ -66,6 +68,8 @@ bool host_knows_lock(const void *lock);
 /** Invariants and P5; panics when anything is wrong. */
 void host_sound(const char *when);
 
+/** Has somebody called kmem_reap()? Nobody does it in the background. */
+extern bool host_reap_wanted;
 /** Is the running thread one that fills an arena? */
 extern bool host_populates;
 /** CPUs told to flush when they wake. */
@@ -87,6 +91,7 @@ void test_branches(void);
 void test_misuse(void);
 void test_history(void);
 void test_replays(void);
+void test_checks(void) __attribute__((weak)); /**< only in programs with the checks of a lab: checks/ */
 /** @} */
 /** If set, called each time a lock has been left, or somebody yields: what another CPU does just then. It must clear itself first. */
 extern void (*host_between)(void);
@@ -100,6 +105,17 @@ extern uint_t host_yields;
 extern uint_t host_patience;
 /** If set, is given each line that would be recorded: dumps, for instance. */
 extern void (*host_record)(const char *line);
+/**
+ * @name If set: what the checks of a lab need to have here as they have it in the kernel (checks/)
+ * @{
+ */
+/** Called before the program stops; it need not return. */
+extern void (*host_intercept)(const char *kind, const char *file, int line, const char *text);
+/** Where peek() and poke() find what the MMU maps at va. @return NULL: an address of the host's, or *fault: nothing is there */
+extern void *(*host_reach)(uintptr_t va, uint_t how, bool *fault);
+/** Let another thread run. @return false: there is none that can */
+extern bool (*host_switch)(void);
+/** @} */
 /** What the running test wants to have said when the program dies. */
 extern void (*host_last_words)(void);
 

@@ -22,12 +22,19 @@ struct kmem_cache {
 	void (*kc_reclaim)(void *);
 	void *kc_arg;
 	size_t kc_inuse;
+	vmem_t *kc_arena;
 };
 
-vmem_t *heap_arena, *kmem_va_arena, *hat_memload_arena;
+/** Bytes of objects, for those who ask where they come from. */
+struct vmem {
+	size_t vm_inuse;
+};
+static struct vmem arenas[3];
+vmem_t *heap_arena = &arenas[0], *kmem_va_arena = &arenas[1], *hat_memload_arena = &arenas[2];
 
 static struct kmem_cache caches[MAXCACHES];
 static uint_t ncaches;
+uint64_t kmem_fail_after;          /* --kmem-fail */
 static uint64_t requests;          /* that may fail */
 static const hat_t *hats[MAXHATS]; /* objects of the cache "hat_t", so that a lock can be told by its address */
 
@@ -37,12 +44,13 @@ kmem_cache_create(const char *name, size_t size, size_t align, int (*ctor)(void 
 {
 	kmem_cache_t *c = &caches[ncaches++];
 
-	(void)arena, (void)flags;
+	(void)flags;
 	if (ncaches > MAXCACHES || ctor != NULL || dtor != NULL)
 		panic("kmem_cache_create: %s wants what this one has not", name);
 	strlcpy(c->kc_name, name, sizeof(c->kc_name));
 	c->kc_size = size;
 	c->kc_align = align;
+	c->kc_arena = arena != NULL ? arena : kmem_va_arena;
 	c->kc_reclaim = reclaim;
 	c->kc_arg = arg;
 	return (c);
@@ -78,12 +86,13 @@ kmem_cache_alloc(kmem_cache_t *c, int kmflag)
 	void *p;
 
 	host_may_block("kmem_cache_alloc");
-	if ((kmflag & KM_NOSLEEP) && host_options->kmem_fail != 0 && can_steal_post_boot &&
-	    ++requests % host_options->kmem_fail == 0)
+	if ((kmflag & KM_NOSLEEP) && kmem_fail_after != 0 && (can_steal_post_boot || host_switch != NULL) &&
+	    ++requests % kmem_fail_after == 0)
 		return (NULL);
 	p = memset(machine_alloc(c->kc_size, c->kc_align), PATTERN_NEW, c->kc_size);
 	machine_lock();
 	c->kc_inuse++;
+	c->kc_arena->vm_inuse += c->kc_size;
 	if (strcmp(c->kc_name, "hat_t") == 0)
 		note_hat(NULL, p);
 	machine_unlock();
@@ -97,10 +106,17 @@ kmem_cache_free(kmem_cache_t *c, void *obj)
 	machine_lock();
 	if (c->kc_inuse-- == 0)
 		panic("kmem_cache_free: nothing of %s is out", c->kc_name);
+	c->kc_arena->vm_inuse -= c->kc_size;
 	if (strcmp(c->kc_name, "hat_t") == 0)
 		note_hat(obj, NULL);
 	machine_unlock();
 	machine_free(memset(obj, PATTERN_FREE, c->kc_size));
+}
+
+size_t
+vmem_inuse(const vmem_t *v)
+{
+	return (v->vm_inuse);
 }
 
 size_t
@@ -180,9 +196,12 @@ kmem_reap_sync(void)
 			caches[i].kc_reclaim(caches[i].kc_arg);
 }
 
+bool host_reap_wanted;
+
 void
 kmem_reap(void)
 {
+	host_reap_wanted = true;
 }
 
 void

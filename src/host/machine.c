@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
+#include <ucontext.h>
 #include <unistd.h>
 #include "machine.h"
 
@@ -21,6 +23,8 @@
 /* Present when the program was linked with AddressSanitizer or UBSan. */
 extern void *__asan_region_is_poisoned(void *p, size_t n) __attribute__((weak));
 extern void __sanitizer_set_death_callback(void (*fn)(void)) __attribute__((weak));
+extern void __sanitizer_start_switch_fiber(void **save, const void *bottom, size_t size) __attribute__((weak));
+extern void __sanitizer_finish_switch_fiber(void *save, const void **bottom, size_t *size) __attribute__((weak));
 
 void (*machine_stopped)(const char *text);
 
@@ -90,6 +94,73 @@ on_alarm(int number)
 	printf("panic: out of time\n");
 	last_words();
 	_exit(1);
+}
+
+#if defined(__x86_64__)
+#	define PC(context) ((unsigned long)((ucontext_t *)(context))->uc_mcontext.gregs[REG_RIP])
+#else
+#	define PC(context) ((unsigned long)((ucontext_t *)(context))->uc_mcontext.gregs[REG_EIP])
+#endif
+#define TRAP_FLAG 0x100
+
+static void (*on_stuck)(unsigned long pc);
+
+static void
+on_patience(int number, siginfo_t *info, void *context)
+{
+	(void)number, (void)info;
+	on_stuck(PC(context));
+}
+
+void
+machine_patience(unsigned ms, void (*stuck)(unsigned long pc))
+{
+	struct itimerval t = { .it_value = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 } };
+	struct sigaction sa;
+
+	on_stuck = stuck;
+	memset(&sa, 0, sizeof(sa));
+	sa.sa_sigaction = on_patience;
+	sa.sa_flags = SA_SIGINFO | SA_NODEFER;
+	sigaction(SIGVTALRM, &sa, NULL);
+	setitimer(ITIMER_VIRTUAL, &t, NULL);
+}
+
+static int (*step_next)(unsigned long pc);
+
+static void
+on_step(int number, siginfo_t *info, void *context)
+{
+	greg_t *flags = &((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL];
+
+	(void)number, (void)info;
+	if (!step_next(PC(context)))
+		*flags &= ~(greg_t)TRAP_FLAG;
+}
+
+static inline void
+trap_flag(bool on)
+{
+	unsigned long flags;
+
+	__asm__ volatile("pushf; pop %0" : "=r"(flags) : : "memory");
+	flags = on ? flags | TRAP_FLAG : flags & ~(unsigned long)TRAP_FLAG;
+	__asm__ volatile("push %0; popf" : : "r"(flags) : "memory", "cc");
+}
+
+void
+machine_step(void (*func)(void), int (*next)(unsigned long pc))
+{
+	struct sigaction sa;
+
+	memset(&sa, 0, sizeof(sa));
+	sa.sa_sigaction = on_step;
+	sa.sa_flags = SA_SIGINFO | SA_NODEFER;
+	sigaction(SIGTRAP, &sa, NULL);
+	step_next = next;
+	trap_flag(true);
+	func();
+	trap_flag(false);
 }
 
 static void
@@ -168,6 +239,33 @@ machine_window_set(unsigned long va, unsigned long long pa, int access)
 	map_file(va, PAGE, (off_t)pa, access == 2 ? PROT_READ | PROT_WRITE : PROT_READ, MAP_FIXED | MAP_POPULATE);
 }
 
+/* ------------------------------------------------------------------ several stacks */
+
+static const void *first_bottom;
+static size_t first_size;
+
+void
+machine_stack_before(void **save, const void *bottom, unsigned long size)
+{
+	if (__sanitizer_start_switch_fiber != NULL)
+		__sanitizer_start_switch_fiber(save, bottom != NULL ? bottom : first_bottom, bottom != NULL ? size : first_size);
+}
+
+void
+machine_stack_after(void *save)
+{
+	const void *bottom;
+	size_t size;
+
+	if (__sanitizer_finish_switch_fiber == NULL)
+		return;
+	__sanitizer_finish_switch_fiber(save, &bottom, &size);
+	if (first_bottom == NULL) { /* the first switch of all leaves the first stack */
+		first_bottom = bottom;
+		first_size = size;
+	}
+}
+
 __attribute__((no_sanitize_address)) static void
 copy_bytes(unsigned char *dst, const unsigned char *src, size_t n)
 {
@@ -181,7 +279,7 @@ machine_copy(void *dst, const void *src, unsigned long n)
 	if (__asan_region_is_poisoned != NULL &&
 	    (__asan_region_is_poisoned((void *)(uintptr_t)src, n) != NULL || __asan_region_is_poisoned(dst, n) != NULL))
 		return (0);
-	if (sigsetjmp(copy_failed, 1) != 0) {
+	if (sigsetjmp(copy_failed, 0) != 0) { /* no signal is blocked in the handler: SA_NODEFER */
 		copying = false;
 		return (0);
 	}
@@ -192,6 +290,13 @@ machine_copy(void *dst, const void *src, unsigned long n)
 }
 
 /* ------------------------------------------------------------------ the end */
+
+void
+machine_exit(int code)
+{
+	fflush(stdout);
+	_exit(code);
+}
 
 void
 machine_stop(const char *text)

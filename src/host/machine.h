@@ -24,7 +24,9 @@ struct machine_options {
 	const void *script;
 	void *record;
 	unsigned long *reached;
-	unsigned int as_c; /**< print each step as a line of C */
+	unsigned int as_c;     /**< print each step as a line of C */
+	const char *mutant;    /**< "UNIT:NUMBER", of those in the program; NULL: none */
+	unsigned int patience; /**< milliseconds for a check */
 };
 
 /* ------------------------------------------------------------------ provided outside */
@@ -64,6 +66,24 @@ void machine_unlock(void);
 
 /** Copy memory that may not be there, or may have been freed; 0: it could not be read (or written). */
 int machine_copy(void *dst, const void *src, unsigned long n);
+
+/**
+ * @name Several stacks
+ * @{
+ */
+/** Called before and after the stack pointer changes to the stack at `bottom`, NULL: the first one; AddressSanitizer must know. */
+void machine_stack_before(void **save, const void *bottom, unsigned long size);
+void machine_stack_after(void *save);
+/** @} */
+
+/** One instruction at a time: while func() runs, next(pc) is called before each, until it returns 0. */
+void machine_step(void (*func)(void), int (*next)(unsigned long pc));
+
+/** From now on, and until it is called again: after so many milliseconds of this program's time, stuck(pc) is called. */
+void machine_patience(unsigned milliseconds, void (*stuck)(unsigned long pc));
+
+/** The end, at once, with what has been printed. */
+void machine_exit(int code) __attribute__((noreturn));
 
 /** Nothing goes on from here: to the innermost machine_try(), or the end of the program with exit code 1. */
 void machine_stop(const char *text) __attribute__((noreturn));

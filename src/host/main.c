@@ -38,6 +38,7 @@ static const struct machine_options defaults = {
 	.seed = 1,
 	.steps = 100000,
 	.every = 1000,
+	.patience = 3000,
 };
 
 #define RUN_SECONDS 60 /**< a run of the list takes two */
@@ -51,6 +52,8 @@ static const char usage[] = "usage: %s                            the fixed list
 			    "  --every N        steps from one complete comparison to the next (1000)\n"
 			    "  --kmem-fail N    let every N-th request for an object fail\n"
 			    "  --shrink         of a history that fails: find a short one that does, and print it as C\n"
+			    "  --mutant UNIT:N  in programs that have mutants: this one (src/tools/mutants.py)\n"
+			    "  --patience N     milliseconds of this program's time for a lab's check (3000)\n"
 			    "  --verbose        print records and dumps too\n";
 
 static bool shrinks;
@@ -97,6 +100,8 @@ number_option(int argc, char **argv, int *i, struct machine_options *o)
 		o->every = number(argc, argv, i);
 	else if (strcmp(w, "--kmem-fail") == 0)
 		o->kmem_fail = number(argc, argv, i);
+	else if (strcmp(w, "--patience") == 0)
+		o->patience = (unsigned)number(argc, argv, i);
 	else
 		return (false);
 	return (true);
@@ -110,6 +115,8 @@ option(int argc, char **argv, int *i, struct machine_options *o)
 
 	if (strcmp(w, "--test") == 0)
 		o->test = value(argc, argv, i);
+	else if (strcmp(w, "--mutant") == 0)
+		o->mutant = value(argc, argv, i);
 	else if (strcmp(w, "--args") == 0)
 		o->cmdline = value(argc, argv, i);
 	else if (strcmp(w, "--no-1g") == 0)
@@ -251,6 +258,7 @@ main(int argc, char **argv)
 			bad_usage(argv[0]);
 	if (o.cpus < 1 || o.cpus > 8 || o.every == 0)
 		bad_usage(argv[0]);
+	setvbuf(stdout, NULL, _IOLBF, 0); /* whatever ends this program */
 	say_run(&o);
 	if (shrinks)
 		return (shrink(&o));

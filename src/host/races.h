@@ -31,5 +31,7 @@ void rare_run(hat_t *hat);
 void cut_run(hat_t *hat);
 /** And of test_dump.c. */
 void dump_run(hat_t *hat);
+/** And of test_windows.c. */
+void windows_run(hat_t *hat);
 
 #endif

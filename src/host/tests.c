@@ -4,13 +4,17 @@
  * @brief The tests by name.
  */
 #include <host/host.h>
+#include <host/mutants.h>
 #include <sys/debug.h>
+#include <sys/kmem.h>
 #include <sys/string.h>
 
 int
 inside_main(const struct machine_options *o)
 {
 	host_options = o;
+	kmem_fail_after = o->kmem_fail;
+	mutants_choose(o->mutant);
 	host_machine();
 	if (strcmp(o->test, "boot") == 0)
 		test_boot();
@@ -26,6 +30,8 @@ inside_main(const struct machine_options *o)
 		test_replays();
 	else if (strcmp(o->test, "panic") == 0)
 		test_panic();
+	else if (strcmp(o->test, "checks") == 0 && test_checks != NULL)
+		test_checks();
 	else
 		panic("there is no test \"%s\"", o->test);
 	return (0);

@@ -14,6 +14,8 @@ trial_dispatch:
 	movl	(%esp), %edx
 	pushl	%ebp			/* a frame, so that a backtrace from trial_select() finds its way */
 	movl	%esp, %ebp
+	andl	$-16, %esp
+	subl	$8, %esp
 	pushl	%eax
 	pushl	%edx
 	call	trial_select

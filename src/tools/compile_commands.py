@@ -28,6 +28,7 @@ MAKES = (
     ("src/host/host.mk", ("SANITIZE=",)),
     ("src/host/host.mk", ("FUZZ=1", "SANITIZE=", "CC=cc")),
     ("src/host/sched/sched.mk", ("WATCH=", "PLANTS=")),
+    ("src/host/host.mk", ("SANITIZE=", "CHECKS=labs/lab1-entries/checks_step.c")),
     ("src/kernel.mk", ("IMAGE=editor", "COVERAGE=1")),
     ("src/host/host.mk", ("COVERAGE=1",)),
 )

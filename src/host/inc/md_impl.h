@@ -9,16 +9,17 @@
 #include <sys/types.h>
 
 struct trapframe {
-	int tf_none;
+	uintptr_t tf_pc;
+	bool tf_step;
 };
 struct md_cpu {
 	int mc_none;
 };
 struct md_context {
-	int mx_none;
+	uintptr_t mx_words[8]; /**< as many as the width's md_switch() pushes */
 };
 struct md_jmpbuf {
-	int mj_none;
+	uintptr_t mj_words[9];
 };
 
 #ifdef SCHEDULES /* several CPUs take turns, or run on threads of the host: outside knows which one asks */
@@ -48,6 +49,22 @@ static inline void
 md_cr3_changed(uintptr_t cr3)
 {
 	(void)cr3;
+}
+
+static inline uintptr_t
+tf_pc(const struct trapframe *tf)
+{
+	return (tf->tf_pc);
+}
+static inline void
+tf_set_step(struct trapframe *tf, bool on)
+{
+	tf->tf_step = on;
+}
+static inline const struct trapframe *
+md_frame_trap(uintptr_t fp)
+{
+	return ((const struct trapframe *)fp);
 }
 
 #define md_call_cold(f, arg) f(arg)

@@ -23,9 +23,17 @@ uint64_t rdmsr(uint32_t msr);
 void wrmsr(uint32_t msr, uint64_t v);
 struct cpuid_regs cpuid(uint32_t leaf, uint32_t subleaf);
 
-static inline void
-pause(void)
+void pause(void);
+/** There are no interrupts. */
+static inline ulong_t
+intr_save(void)
 {
+	return (0);
+}
+static inline void
+intr_restore(ulong_t saved)
+{
+	(void)saved;
 }
 /** A run depends on its seed alone. */
 static inline uint64_t
