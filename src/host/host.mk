@@ -49,7 +49,7 @@ CPPFLAGS := -DLOCK_NOTES -nostdinc -Isrc/host/inc -Isrc/host/$(FLAVOR) -Isrc -Is
 CFLAGS	:= -std=gnu11 -ffreestanding -O2 -g -fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-pic \
 	-fno-stack-protector -fno-strict-aliasing -mno-sse -mno-mmx -mno-80387 \
 	-Wall -Wextra $(WERROR) $(WIDTH_$(FLAVOR)) $(INSIDE_$(FLAVOR)) $(SANITIZE)
-OUTSIDE	:= $(if $(FUZZ),-Isrc) -std=gnu11 -O2 -g -fno-omit-frame-pointer -fno-pic -Wall -Wextra $(WERROR) $(WIDTH_$(FLAVOR)) $(SANITIZE) \
+OUTSIDE	:= -Isrc/host/$(FLAVOR) $(if $(FUZZ),-Isrc) -std=gnu11 -O2 -g -fno-omit-frame-pointer -fno-pic -Wall -Wextra $(WERROR) $(WIDTH_$(FLAVOR)) $(SANITIZE) \
 	-DFLAVOR='"$(FLAVOR)"'
 
 comma	:= ,

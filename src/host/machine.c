@@ -16,6 +16,7 @@
 #include <sys/time.h>
 #include <ucontext.h>
 #include <unistd.h>
+#include <width.h>
 #include "machine.h"
 
 #define PAGE 4096ul
@@ -96,12 +97,8 @@ on_alarm(int number)
 	_exit(1);
 }
 
-#if defined(__x86_64__)
-#	define PC(context) ((unsigned long)((ucontext_t *)(context))->uc_mcontext.gregs[REG_RIP])
-#else
-#	define PC(context) ((unsigned long)((ucontext_t *)(context))->uc_mcontext.gregs[REG_EIP])
-#endif
-#define TRAP_FLAG 0x100
+#define PC(context) ((unsigned long)((ucontext_t *)(context))->uc_mcontext.gregs[CONTEXT_PC])
+#define TRAP_FLAG   0x100
 
 static void (*on_stuck)(unsigned long pc);
 

@@ -9,6 +9,8 @@
 #ifndef HOST_MUTANTS_H
 #define HOST_MUTANTS_H
 
+#include <width.h>
+
 struct mutant_unit {
 	const char *mu_unit;
 	unsigned *mu_chosen;
@@ -17,12 +19,6 @@ struct mutant_unit {
 
 /** Choose "UNIT:NUMBER"; NULL: none. Panics when the program has it not. */
 void mutants_choose(const char *which);
-
-#if defined(__x86_64__)
-#	define MUTANT_JUMP(name) "movl mutant_chosen, %r11d; jmp *" #        name "__all(, %r11, 8)"
-#else
-#	define MUTANT_JUMP(name) "movl mutant_chosen, %eax; jmp *" #        name "__all(, %eax, 4)"
-#endif
 
 /** The function `name`, of which these are the copies. */
 #define MUTANT_FUNCTION(name, ...) \

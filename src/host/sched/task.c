@@ -7,14 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <width.h>
 #include "search.h"
 
 #define STACK 0x20000u
-#ifdef __x86_64__
-#	define SAVED 6 /**< registers that stack_switch() pops before it returns */
-#else
-#	define SAVED 4
-#endif
 
 extern void stack_switch(void **save, void *sp);
 
@@ -56,9 +52,9 @@ fresh_stack(char *stack)
 {
 	void **sp = (void **)(stack + STACK - 64);
 
-	memset(sp - SAVED - 2, 0, (SAVED + 3) * sizeof(void *));
+	memset(sp - STACK_SAVED - 2, 0, (STACK_SAVED + 3) * sizeof(void *));
 	sp[-1] = (void *)(uintptr_t)first_steps; /* and above it no return address: it never returns */
-	return (sp - 1 - SAVED);
+	return (sp - 1 - STACK_SAVED);
 }
 
 void
