@@ -26,6 +26,8 @@ inside_main(const struct machine_options *o)
 		test_misuse();
 	else if (strcmp(o->test, "history") == 0)
 		test_history();
+	else if (strcmp(o->test, "share") == 0)
+		test_share();
 	else if (strcmp(o->test, "replays") == 0)
 		test_replays();
 	else if (strcmp(o->test, "panic") == 0)

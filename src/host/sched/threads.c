@@ -54,14 +54,14 @@ __tsan_default_options(void)
 
 /*
  * Read without the lock that guards it, and it does not matter: assertions about a parent's counts, and a scan that skips what
- * looks empty by half of each entry and then loads it whole.
+ * looks empty by half of each entry and then loads it whole; and whether a table that is being emptied is still wanted by nobody else.
  */
 const char *__tsan_default_suppressions(void);
 
 const char *
 __tsan_default_suppressions(void)
 {
-	return ("race_top:link_ptp\nrace_top:unlink_ptp\nrace_top:next_valid\nrace_top:any_of_four\n");
+	return ("race_top:link_ptp\nrace_top:unlink_ptp\nrace_top:next_valid\nrace_top:any_of_four\nrace:ours_alone\n");
 }
 
 void
