@@ -140,7 +140,7 @@ def source_plants():
         Plant("pages", "C-17", "src/hat/hat_unload.c", [], "unload-whole", "flushes for 3 tables"),
         Plant("reuse", "C-17", "src/hat/hat_page.c", [("if (hat_unflushed != 0)", "if (false)")], "unload-reuse", "stale translation"),
         Plant("bytes", "C-36", "src/hat/hat_query.c", [("hat->hat_ism_pgcnt << PAGESHIFT", "hat->hat_ism_pgcnt")], "upper-share", "bytes seen"),
-        Plant("nosync", "C-41", "src/hat/hat_attr.c", [("\tif ((new & PT_SOFTWARE) >= PT_NOSYNC)\n\t\tnew |= PT_REF | PT_MOD;", "")], "upper-attr",
+        Plant("nosync", "C-41", "src/hat/hat_attr.c", [("\tif ((wanted & PT_SOFTWARE) >= PT_NOSYNC)\n\t\twanted |= PT_REF | PT_MOD;", "")], "upper-attr",
               "bits of a NOSYNC entry"),
     ]
 
