@@ -3,7 +3,6 @@
 
 import os
 import shutil
-import time
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -38,9 +37,9 @@ def test_ours_are_taken(which):
     tree, name = which.split()
     lab = labs.get(name[3:].split("-")[0])
     assert units.refusals(lab, tree) == {}
-    began = time.monotonic()
+    began = sum(os.times()[:4])  # of processors, ours and our children's: others may be busy, too
     assert units.refusals(lab, tree) == {}
-    assert time.monotonic() - began < 0.15
+    assert sum(os.times()[:4]) - began < 0.15
 
 
 def variations(pattern):
