@@ -113,7 +113,9 @@ def test_schedules_threads():
 def test_schedules_threads_see():
     """and where a lock is forgotten it has"""
     done = run(build("amd64") / "threads-racy", "--scenario", "create-create", "--runs", 30, check=False, timeout=150)
-    assert done.returncode != 0 and "data race" in done.stdout and "htable_lookup" in done.stdout, done.stdout[-3000:]
+    # One side looks for a table, the other puts one on the chain; the library does not always remember where the earlier one was.
+    assert done.returncode != 0 and "data race" in done.stdout, done.stdout[-3000:]
+    assert re.search("htable_lookup|htable_chain_find|htable_chain_insert", done.stdout), done.stdout[-3000:]
 
 
 def test_schedules_usage():

@@ -49,7 +49,7 @@ const char *__tsan_default_options(void);
 const char *
 __tsan_default_options(void)
 {
-	return ("halt_on_error=1:exitcode=1:second_deadlock_stack=1");
+	return ("halt_on_error=1:exitcode=1:second_deadlock_stack=1:history_size=7");
 }
 
 /*
