@@ -9,6 +9,21 @@
 #include <sys/kmem.h>
 #include <sys/string.h>
 
+static const struct {
+	const char *name;
+	void (*func)(void); /* NULL: not in this program */
+} tests[] = {
+	{ "boot", test_boot },
+	{ "pure", test_pure },
+	{ "branches", test_branches },
+	{ "misuse", test_misuse },
+	{ "history", test_history },
+	{ "share", test_share },
+	{ "replays", test_replays },
+	{ "panic", test_panic },
+	{ "checks", test_checks },
+};
+
 int
 inside_main(const struct machine_options *o)
 {
@@ -16,25 +31,10 @@ inside_main(const struct machine_options *o)
 	kmem_fail_after = o->kmem_fail;
 	mutants_choose(o->mutant);
 	host_machine();
-	if (strcmp(o->test, "boot") == 0)
-		test_boot();
-	else if (strcmp(o->test, "pure") == 0)
-		test_pure();
-	else if (strcmp(o->test, "branches") == 0)
-		test_branches();
-	else if (strcmp(o->test, "misuse") == 0)
-		test_misuse();
-	else if (strcmp(o->test, "history") == 0)
-		test_history();
-	else if (strcmp(o->test, "share") == 0)
-		test_share();
-	else if (strcmp(o->test, "replays") == 0)
-		test_replays();
-	else if (strcmp(o->test, "panic") == 0)
-		test_panic();
-	else if (strcmp(o->test, "checks") == 0 && test_checks != NULL)
-		test_checks();
-	else
-		panic("there is no test \"%s\"", o->test);
-	return (0);
+	for (uint_t i = 0; i < NELEM(tests); i++)
+		if (strcmp(o->test, tests[i].name) == 0 && tests[i].func != NULL) {
+			tests[i].func();
+			return (0);
+		}
+	panic("there is no test \"%s\"", o->test);
 }

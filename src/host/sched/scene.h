@@ -50,4 +50,37 @@ page_t *world_access(uintptr_t va, bool write);
 /** All scenarios at once end with this: what users have goes, and everything that they had is back. */
 void world_end(void);
 
+/**
+ * @name What several files' scenarios do
+ * @{
+ */
+static inline void
+load_first(void)
+{
+	hat_memload(space, VA, page[0], RW, HAT_LOAD);
+}
+
+static inline void
+load_second(void)
+{
+	hat_memload(space, VA2, page[1], RW, HAT_LOAD);
+}
+
+static inline void
+two_pages(void)
+{
+	load_first();
+	load_second();
+}
+
+static inline void
+steal_one(void)
+{
+	htable_t *ht = htable_steal(1);
+
+	if (ht != NULL)
+		htable_free(ht);
+}
+/** @} */
+
 #endif

@@ -6,12 +6,6 @@
 #include <host/sched/scene.h>
 
 static void
-one_page(void)
-{
-	hat_memload(space, VA, page[0], RW, HAT_LOAD);
-}
-
-static void
 end_it(void)
 {
 	host_free_space(space);
@@ -19,25 +13,9 @@ end_it(void)
 }
 
 static void
-steal_one(void)
-{
-	htable_t *ht = htable_steal(1);
-
-	if (ht != NULL)
-		htable_free(ht);
-}
-
-static void
 take_page(void)
 {
 	(void)hat_pageunload(page[0], 0);
-}
-
-static void
-two_pages(void)
-{
-	one_page();
-	hat_memload(space, VA2, page[1], RW, HAT_LOAD);
 }
 
 /* ------------------------------------------------------------------ shared tables */
@@ -107,7 +85,7 @@ one_sees_it(void)
 static void
 another_space(void)
 {
-	one_page();
+	load_first();
 	client[0] = hat_alloc(&wide);
 	hat_memload(client[0], VA2, page[2], RW, HAT_LOAD); /* there is something to be robbed */
 }
@@ -133,7 +111,7 @@ table_of_one_page(void)
 {
 	htable_t *ht;
 
-	one_page();
+	load_first();
 	ht = htable_lookup(space, VA, 0);
 	frame = page_numtopp_nolock(ht->ht_pfn);
 	htable_release(ht);
@@ -162,11 +140,11 @@ frame_is_free(void)
 }
 
 const struct scene scenes_lives[] = {
-	{ "steal-exit", 2, one_page, { steal_one, end_it }, NULL, 0 },
+	{ "steal-exit", 2, load_first, { steal_one, end_it }, NULL, 0 },
 	{ "steal-steal", 2, two_pages, { steal_one, steal_one }, NULL, 0 },
-	{ "steals-exit", 3, one_page, { steal_one, steal_one, end_it }, NULL, 0 },
+	{ "steals-exit", 3, load_first, { steal_one, steal_one, end_it }, NULL, 0 },
 	{ "steal-page", 2, two_pages, { steal_one, take_page }, NULL, 0 },
-	{ "page-exit", 2, one_page, { take_page, end_it }, NULL, 0 },
+	{ "page-exit", 2, load_first, { take_page, end_it }, NULL, 0 },
 	{ "steal-share", 2, another_space, { steal_one, begin_to_share }, is_shared, 0 },
 	{ "share-unshare", 2, source_and_clients, { share, unshare }, one_sees_it, 0 },
 	{ "source-unload", 2, source_and_clients, { unload_source, write_if_there }, unshare_all, 0 },

@@ -6,18 +6,6 @@
 #include <host/sched/scene.h>
 
 static void
-load_first(void)
-{
-	hat_memload(space, VA, page[0], RW, HAT_LOAD);
-}
-
-static void
-load_second(void)
-{
-	hat_memload(space, VA2, page[1], RW, HAT_LOAD);
-}
-
-static void
 load_far(void)
 {
 	hat_memload(space, FAR, page[2], RW, HAT_LOAD);
@@ -97,13 +85,6 @@ unload_first_load_far(void)
 
 /* ------------------------------------------------------------------ the stealer */
 
-static void
-two_pages(void)
-{
-	load_first();
-	load_second();
-}
-
 /** Two pages in use, by CPU 1 too. */
 static void
 two_pages_run(void)
@@ -113,15 +94,6 @@ two_pages_run(void)
 	host_on(1);
 	expect(world_access(VA, true) == page[0], "the first page cannot be written");
 	host_on(0);
-}
-
-static void
-steal_one(void)
-{
-	htable_t *ht = htable_steal(1);
-
-	if (ht != NULL)
-		htable_free(ht);
 }
 
 /** As a fault is handled: until the access works. */
