@@ -7,20 +7,17 @@
 #include <host/host.h>
 #include <host/mmu.h>
 #include <hat/hat_impl.h>
+#include <sys/random.h>
 #include <memmap.h>
 
 #define LARGE_UNITS (uint_t)(LEVEL_SIZE(1) >> PAGESHIFT)
 
 static uint64_t random_state;
 
-/** A number below n [Marsaglia's xorshift, multiplied]. */
 static uint_t
 rnd(uint_t n)
 {
-	random_state ^= random_state >> 12;
-	random_state ^= random_state << 25;
-	random_state ^= random_state >> 27;
-	return ((uint_t)((random_state * 0x2545f4914f6cdd1dull) >> 33) % n);
+	return (random_below(&random_state, n));
 }
 
 static bool
@@ -257,7 +254,7 @@ history_choose(uint64_t seed, ulong_t step)
 	uint_t n, k = 0;
 
 	/* Each step has its own chance: what was left out before it does not change it. */
-	random_state = (seed * 0x9e3779b97f4a7c15ull ^ ((uint64_t)step + 1) * 0xbf58476d1ce4e5b9ull) | 1;
+	random_state = random_series(seed, step);
 	(void)rnd(2);
 	n = rnd(1000);
 	op.cpu = choose_cpu();

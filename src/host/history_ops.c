@@ -10,10 +10,6 @@
 #include <sys/debug.h>
 #include <sys/thread.h>
 #include <vm/page.h>
-#include <x86/cpufunc.h>
-#include <x86/features.h>
-
-#define CHANGEABLE (uint_t)(PROT_WRITE | PROT_EXEC | HAT_NOSYNC)
 
 /** Where a step acts. */
 struct place {
@@ -48,19 +44,6 @@ bytes_of(const struct place *at)
 }
 
 /* ------------------------------------------------------------------ the model's side */
-
-static void
-model_map(struct model *m, struct model_region *r, uint_t i, const struct model_page *what)
-{
-	uint_t n = model_units(r, what->level);
-	pfn_t pfn = what->pfn;
-
-	for (uint_t k = i; k < i + n; k++, pfn += 1ul << (r->shift - PAGESHIFT)) {
-		r->page[k] = *what;
-		r->page[k].pfn = pfn;
-	}
-	m->leaves += LEVEL_SHIFT(what->level) < r->shift ? 1ul << (r->shift - LEVEL_SHIFT(what->level)) : 1;
-}
 
 static bool
 all_unmapped(const struct model_region *r, uint_t i, uint_t n)
@@ -213,6 +196,21 @@ is_recorded(const struct model_page *p)
 	return (p->level >= 0 && !p->device);
 }
 
+static uint_t
+changed_attr(const struct op *op, uint_t old)
+{
+	switch (op->kind) {
+	case OP_SETATTR:
+		return (model_setattr(old, op->attr));
+	case OP_CLRATTR:
+		return (model_clrattr(old, op->attr));
+	case OP_CHGATTR:
+		return (model_chgattr(old, op->attr));
+	default:
+		return (model_chgprot(old, op->attr));
+	}
+}
+
 /** The bits that the MMU has surely set in a leaf are in its page now; what it sets later is not known. */
 static void
 expect_collected(struct model_page *p, uintptr_t va)
@@ -222,38 +220,15 @@ expect_collected(struct model_page *p, uintptr_t va)
 	expect((have & want) == want, "0x%lx: of its bits 0x%x was lost: its page 0x%lx has 0x%x", va, want, p->pfn, have);
 }
 
-static uint_t
-changed_attr(const struct op *op, uint_t old)
-{
-	uint_t named = op->attr & CHANGEABLE;
-
-	switch (op->kind) {
-	case OP_SETATTR:
-		return (old | named);
-	case OP_CLRATTR:
-		return (old & ~named);
-	case OP_CHGATTR:
-		return ((old & ~CHANGEABLE) | named);
-	default:
-		return ((old & ~(uint_t)(PROT_WRITE | PROT_EXEC)) | (named & ~(uint_t)HAT_NOSYNC));
-	}
-}
-
 /** Whoever takes write permission away, or stops collecting, finds the bits in the page (spec 9.3). */
 static void
 attr_leaf(const struct op *op, struct model_region *r, uint_t i)
 {
-	struct model_page *p = &r->page[i];
-	uint_t new = changed_attr(op, p->attr);
-	bool nx = x86_features.nx && (read_cr4() & CR4_PAE);
-	bool changes = ((new ^ p->attr) & (PROT_WRITE | HAT_NOSYNC | (nx ? (uint_t)PROT_EXEC : 0))) != 0;
+	uint_t new = changed_attr(op, r->page[i].attr);
 
-	if (changes && !(p->attr & HAT_NOSYNC) && ((new &HAT_NOSYNC) || !(new &PROT_WRITE))) {
-		expect_collected(p, model_va(r, i));
-		p->ref = p->mod = false;
-	}
-	for (uint_t k = i, n = model_units(r, p->level); k < i + n; k++)
-		r->page[k].attr = (uint16_t) new;
+	if (model_collects(&r->page[i], new))
+		expect_collected(&r->page[i], model_va(r, i));
+	model_change(r, i, new);
 }
 
 static void
@@ -301,9 +276,9 @@ do_attributes(const struct op *op)
 	each_leaf(op, &at, forget_bits);
 	va = model_va(at.r, at.i);
 	if (op->kind == OP_SETATTR)
-		hat_setattr(at.m->hat, va, bytes_of(&at), op->attr & CHANGEABLE);
+		hat_setattr(at.m->hat, va, bytes_of(&at), op->attr & MODEL_CHANGEABLE);
 	else if (op->kind == OP_CLRATTR)
-		hat_clrattr(at.m->hat, va, bytes_of(&at), op->attr & CHANGEABLE);
+		hat_clrattr(at.m->hat, va, bytes_of(&at), op->attr & MODEL_CHANGEABLE);
 	else if (op->kind == OP_CHGATTR)
 		hat_chgattr(at.m->hat, va, bytes_of(&at), op->attr);
 	else

@@ -92,6 +92,8 @@ void test_misuse(void);
 void test_history(void);
 void test_replays(void);
 void test_share(void);
+void test_drill(void);
+void test_oracle(void);
 void test_checks(void) __attribute__((weak)); /**< only in programs with the checks of a lab: checks/ */
 /** @} */
 /** If set, called each time a lock has been left, or somebody yields: what another CPU does just then. It must clear itself first. */

@@ -60,7 +60,7 @@ WRAP	:= pte_cas pte_load mutex_enter_slow kmem_cache_alloc kmem_zalloc
 instead	= $(patsubst $(basename $(notdir $1))=%,%,$(filter $(basename $(notdir $1))=%,$(UNITS)))
 HAT	:= $(foreach f,$(wildcard src/hat/*.c),$(or $(call instead,$f),$f))
 KERNEL	:= $(HAT) $(wildcard src/$(FLAVOR)/bootwords.c) src/$(FLAVOR)/hat_md.c src/x86/features.c src/vm/page.c src/kern/tunable.c \
-	src/check/walk.c src/check/invariants.c $(wildcard src/check/inv_*.c)
+	src/check/walk.c src/check/drill_choose.c src/check/drill_steps.c src/check/invariants.c $(wildcard src/check/inv_*.c)
 UNIT_FILES := $(shell awk '!/^\#/ && NF { print $$1 "/" $$2 ".c" }' src/hat/units | sort -u)
 UNIT_SRCS := $(foreach u,$(UNIT_FILES),$(or $(call instead,$u),solutions/$u))
 # The check framework of the kernel, and what it stands on here.

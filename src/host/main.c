@@ -43,18 +43,19 @@ static const struct machine_options defaults = {
 
 #define RUN_SECONDS 60 /**< a run of the list takes two */
 
-static const char usage[] = "usage: %s                            the fixed list of runs\n"
-			    "       %s --test boot|pure|branches|misuse|history|share|replays|panic [options]   one run\n"
-			    "  --args \"WORDS\"   the kernel's command line: kpm=0 force_steal=3 page_fail_after=7 ...\n"
-			    "  --cpus N         pretend CPUs, 1 to 8 (4)\n"
-			    "  --no-1g --no-nx --no-pge --no-cx8   a pretend CPU without that\n"
-			    "  --seed N --steps N         of a history (1, 100000)\n"
-			    "  --every N        steps from one complete comparison to the next (1000)\n"
-			    "  --kmem-fail N    let every N-th request for an object fail\n"
-			    "  --shrink         of a history that fails: find a short one that does, and print it as C\n"
-			    "  --mutant UNIT:N  in programs that have mutants: this one (src/tools/mutants.py)\n"
-			    "  --patience N     milliseconds of this program's time for a lab's check (3000)\n"
-			    "  --verbose        print records and dumps too\n";
+static const char usage[] =
+    "usage: %s                            the fixed list of runs\n"
+    "       %s --test boot|pure|branches|misuse|history|share|drill|oracle|replays|panic [options]   one run\n"
+    "  --args \"WORDS\"   the kernel's command line: kpm=0 force_steal=3 page_fail_after=7 ...\n"
+    "  --cpus N         pretend CPUs, 1 to 8 (4)\n"
+    "  --no-1g --no-nx --no-pge --no-cx8   a pretend CPU without that\n"
+    "  --seed N --steps N         of a history (1, 100000)\n"
+    "  --every N        steps from one complete comparison to the next (1000)\n"
+    "  --kmem-fail N    let every N-th request for an object fail\n"
+    "  --shrink         of a history that fails: find a short one that does, and print it as C\n"
+    "  --mutant UNIT:N  in programs that have mutants: this one (src/tools/mutants.py)\n"
+    "  --patience N     milliseconds of this program's time for a lab's check (3000)\n"
+    "  --verbose        print records and dumps too\n";
 
 static bool shrinks;
 
@@ -176,6 +177,11 @@ static const struct run {
 	RUN(ANY, "replays", "", 2, 1, 0),
 	RUN(W64, "replays", "kpm=0", 2, 1, 0),
 	RUN(W32, "replays", "pae=0 pse=0", 2, 1, 0),
+	RUN(ANY, "drill", "", 2, 1, 1000),
+	RUN(W64, "drill", "kpm=0", 1, 2, 1000),
+	RUN(W32, "drill", "pae=0", 1, 3, 1000),
+	RUN(W32, "drill", "pae=0 pse=0", 1, 4, 1000),
+	RUN(ANY, "drill", "", 1, 5, 1000, .no_nx = 1, .no_pge = 1),
 	RUN(ANY, "history", "", 1, 1, 100000),
 	RUN(ANY, "history", "", 4, 2, 100000),
 	RUN(W32, "history", "pae=0", 4, 3, 100000),

@@ -123,6 +123,19 @@ model_leaf(const struct model_region *r, uint_t i)
 	return (&r->page[i & -model_units(r, r->page[i].level)]);
 }
 
+void
+model_map(struct model *m, struct model_region *r, uint_t i, const struct model_page *what)
+{
+	uint_t n = model_units(r, what->level);
+	pfn_t pfn = what->pfn;
+
+	for (uint_t k = i; k < i + n; k++, pfn += 1ul << (r->shift - PAGESHIFT)) {
+		r->page[k] = *what;
+		r->page[k].pfn = pfn;
+	}
+	m->leaves += LEVEL_SHIFT(what->level) < r->shift ? 1ul << (r->shift - LEVEL_SHIFT(what->level)) : 1;
+}
+
 uint_t
 model_unmap(struct model *m, struct model_region *r, uint_t i)
 {
@@ -172,6 +185,25 @@ nx_on(void)
 }
 
 bool
+model_collects(const struct model_page *p, uint_t new)
+{
+	bool changes = ((new ^ p->attr) & (PROT_WRITE | HAT_NOSYNC | (nx_on() ? (uint_t)PROT_EXEC : 0))) != 0;
+
+	return (changes && !(p->attr & HAT_NOSYNC) && ((new &HAT_NOSYNC) || !(new &PROT_WRITE)));
+}
+
+void
+model_change(struct model_region *r, uint_t i, uint_t new)
+{
+	struct model_page *p = &r->page[i];
+
+	if (model_collects(p, new))
+		p->ref = p->mod = false;
+	for (uint_t k = i, n = model_units(r, p->level); k < i + n; k++)
+		r->page[k].attr = (uint16_t) new;
+}
+
+bool
 model_allows(const struct model *m, const struct model_page *p, uint_t how)
 {
 	if (p->level < 0)
@@ -185,11 +217,11 @@ model_allows(const struct model *m, const struct model_page *p, uint_t how)
 
 /* ------------------------------------------------------------------ comparing */
 
-/** The bits of an entry that what was asked for determines; accessed and dirty at least. */
-static x86pte_t
-wanted_bits(const struct model *m, const struct model_page *p)
+x86pte_t
+model_bits(const struct model *m, const struct model_page *p)
 {
 	x86pte_t e = PT_VALID | (p->level > 0 ? PT_PAGESIZE : 0);
+	bool kept = p->device || (p->attr & HAT_NOSYNC); /* nobody collects: they are set from the start */
 
 	if (p->attr & PROT_WRITE)
 		e |= PT_WRITABLE;
@@ -203,20 +235,19 @@ wanted_bits(const struct model *m, const struct model_page *p)
 		e |= PT_NOCONSIST | PT_NOCACHE;
 	else if (p->attr & HAT_NOSYNC)
 		e |= PT_NOSYNC;
-	return (e);
+	return (e | (p->ref || kept ? PT_REF : 0) | (p->mod || kept ? PT_MOD : 0));
 }
 
 static void
 compare_bits(const struct model *m, const struct model_page *p, const walk_leaf_t *leaf)
 {
-	x86pte_t have = leaf->wl_entry & (PT_FLAGBITS | PT_NX), want = wanted_bits(m, p);
-	bool must_ref = p->ref || p->device || (p->attr & HAT_NOSYNC), must_mod = p->mod || p->device || (p->attr & HAT_NOSYNC);
+	x86pte_t have = leaf->wl_entry & (PT_FLAGBITS | PT_NX), want = model_bits(m, p), grows = PT_REF | PT_MOD;
 
-	expect((have & ~(PT_REF | PT_MOD)) == want, "0x%llx: entry 0x%llx, its bits should be 0x%llx",
+	expect((have & ~grows) == (want & ~grows), "0x%llx: entry 0x%llx, its bits should be 0x%llx",
 	    (unsigned long long)leaf->wl_va, (unsigned long long)leaf->wl_entry, (unsigned long long)want);
-	expect(!must_ref || (have & PT_REF), "0x%llx: accessed was lost, entry 0x%llx", (unsigned long long)leaf->wl_va,
+	expect(!(want & PT_REF) || (have & PT_REF), "0x%llx: accessed was lost, entry 0x%llx", (unsigned long long)leaf->wl_va,
 	    (unsigned long long)leaf->wl_entry);
-	expect(!must_mod || (have & PT_MOD), "0x%llx: dirty was lost, entry 0x%llx", (unsigned long long)leaf->wl_va,
+	expect(!(want & PT_MOD) || (have & PT_MOD), "0x%llx: dirty was lost, entry 0x%llx", (unsigned long long)leaf->wl_va,
 	    (unsigned long long)leaf->wl_entry);
 }
 

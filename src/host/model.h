@@ -60,6 +60,14 @@ level_t model_level(const struct model *m, uintptr_t va, pfn_t pfn, size_t len);
 bool model_allows(const struct model *m, const struct model_page *p, uint_t how);
 /** The leaf that maps unit i is gone. @return the first unit after it */
 uint_t model_unmap(struct model *m, struct model_region *r, uint_t i);
+/** From unit i on a leaf of what->level maps what->pfn and the frames after it. Nothing is mapped there. */
+void model_map(struct model *m, struct model_region *r, uint_t i, const struct model_page *what);
+/** Does whoever changes the attributes of this leaf to `new` have to keep its accessed and dirty bits (spec 9.3)? */
+bool model_collects(const struct model_page *p, uint_t new);
+/** The leaf that begins in unit i has other attributes now. */
+void model_change(struct model_region *r, uint_t i, uint_t new);
+/** The bits of its leaf's entry that what was asked for determines; accessed and dirty where they are surely set, and may be besides. */
+x86pte_t model_bits(const struct model *m, const struct model_page *p);
 /** Compare with the tables, entry by entry, and with htable_walk(). Panics when they differ. */
 void model_compare(struct model *m);
 
@@ -72,6 +80,37 @@ typedef void theft_func_t(struct model *m, uintptr_t va, const struct model_page
  * @return        how many are gone
  */
 uint_t theft_judge(struct model *m, uintptr_t va, size_t len, theft_func_t *func);
+
+/**
+ * @name What becomes of a leaf's attributes
+ * @{
+ */
+#define MODEL_CHANGEABLE (uint_t)(PROT_WRITE | PROT_EXEC | HAT_NOSYNC)
+
+static inline uint_t
+model_setattr(uint_t old, uint_t named)
+{
+	return (old | (named & MODEL_CHANGEABLE));
+}
+
+static inline uint_t
+model_clrattr(uint_t old, uint_t named)
+{
+	return (old & ~(named & MODEL_CHANGEABLE));
+}
+
+static inline uint_t
+model_chgattr(uint_t old, uint_t named)
+{
+	return ((old & ~MODEL_CHANGEABLE) | (named & MODEL_CHANGEABLE));
+}
+
+static inline uint_t
+model_chgprot(uint_t old, uint_t named)
+{
+	return (model_chgattr(old, (named & ~(uint_t)HAT_NOSYNC) | (old & HAT_NOSYNC)));
+}
+/** @} */
 
 static inline uintptr_t
 model_va(const struct model_region *r, uint_t i)

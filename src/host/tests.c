@@ -20,6 +20,8 @@ static const struct {
 	{ "history", test_history },
 	{ "share", test_share },
 	{ "replays", test_replays },
+	{ "drill", test_drill },
+	{ "oracle", test_oracle },
 	{ "panic", test_panic },
 	{ "checks", test_checks },
 };

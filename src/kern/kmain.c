@@ -7,6 +7,7 @@
  */
 #include <boot/boot.h>
 #include <check/check.h>
+#include <check/drill.h>
 #include <check/invariants.h>
 #include <check/programs.h>
 #include <hat/hat_impl.h>
@@ -147,6 +148,7 @@ kmain(uint32_t magic, uint32_t info)
 		scene();
 	else if (want_tour)
 		tour();
+	drill_main();
 	programs_main();
 	run_done(check_invariants() == 0 ? "ok" : "fail");
 }

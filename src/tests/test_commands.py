@@ -17,6 +17,7 @@ DOCUMENTS = sorted([TOP / "README.md", *(TOP / "docs").rglob("*.md")])
 TYPED = {
     "run": [("make run", None, r"(?m)^amd64: OK, kernel, Bochs and raw memory agree: [5-9] checkpoints"),
             ('make run ARGS="scene=map:0x40000000:rw,write:0x40000000,stop:one"', None, r"checkpoint 3 one: cpu 0"),
+            ('make run ARGS="tour=0 drill=40 drill_tell=1 seed=5"', None, r"(?m)^amd64: OK, kernel, Bochs and raw memory agree: 3 checkpoints"),
             ("make setup", None, "")],
     "qemu": [("make run EMU=qemu", "make run EMU=qemu FLAVOR=amd64", r"(?m)^amd64: OK"),
              ('make compare EMU=qemu FLAVOR=i386 CPUS=2 ARGS="pae=0"', None, r"(?m)^i386: OK")],

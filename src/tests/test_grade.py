@@ -157,6 +157,16 @@ def test_cheats(which):
     assert rows[1, "together"]["points"] == 0, text
 
 
+@cases(*FLAVORS)
+@limit(300)
+def test_drill(flavor):
+    """what is in no checkpoint of the tour: the first step of a drill behind which the tables are not the model's"""
+    folder = student("drill", 1, x86pte_set="solutions/lab1-entries/wrong/x86pte_set-lost-ad.c")
+    rows, text = grade(1, flavor, folder, name="drill")
+    assert re.fullmatch(r"step \d+ of a drill, load, write, load again: address space (\d), 0x(\w+), .*: address space \1: 0x\2, level 0: "
+                        r"the entry in memory is 0x\w+[07]7, want 0x\w+67 \(drill=.*\)", rows[1, "plain"]["reason"]), text
+
+
 @limit(300)
 def test_not_compiled():
     """a unit that does not compile, is missing, or is refused costs its own points only"""

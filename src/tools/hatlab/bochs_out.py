@@ -228,6 +228,11 @@ _LATE_REASON = re.compile(r"^\((?P<cpu>\d+)\) (?P<why>Magic breakpoint|Breakpoin
 _KINDS = {"Magic": "magic", "Breakpoint": "breakpoint"}
 
 
+def parse_words(text: str) -> list[int]:
+    """The reply to `x`: values of any width."""
+    return [int(value, 16) for value in re.findall(r"\t0x([0-9a-f]+)", text)]
+
+
 def parse_stop(text: str) -> Stop:
     """Read the reply to `c` (or `s`): what the guest printed, then the stop.
 
