@@ -98,6 +98,8 @@ void history_compare(void);
 bool history_apply(const struct op *op);
 /** The frame that a code stands for. */
 pfn_t history_pfn(uint_t frame);
+/** The page of a frame that has one: FRAME_HAS_PAGE(). */
+struct page *history_page(uint_t frame);
 /** Has this CPU gone idle? */
 bool history_asleep(int id);
 /** The address space that the running CPU runs. */

@@ -305,64 +305,59 @@ do_sync(const struct op *op)
 
 /* ------------------------------------------------------------------ all mappings of a page */
 
-typedef bool leaf_func_t(const struct op *op, struct model *m, struct model_region *r, uint_t i);
+/** A leaf that contains the frame of a step: unit i is that frame. */
+struct mapping {
+	struct model *m;
+	struct model_region *r;
+	uint_t i;
+};
 
-/** For each leaf that contains the frame, while func says so. @return whether it always did */
-static bool
-each_mapping(const struct op *op, leaf_func_t *func)
+static struct mapping mappings[8192];
+static uint_t nmappings;
+
+static void
+find_mappings(pfn_t pfn)
 {
-	pfn_t pfn = history_pfn(op->frame);
-
+	nmappings = 0;
 	for (int s = KERNEL_SPACE; s < (int)SPACES; s++) {
 		struct model *m = history_space(s);
 
 		for (uint_t k = 0; m != NULL && k < m->nregions; k++)
-			for (uint_t i = 0; i < m->region[k].n; i++) {
+			for (uint_t i = 0; m->region[k].mapped != 0 && i < m->region[k].n; i++) {
 				struct model_page *p = &m->region[k].page[i];
 
-				if (is_recorded(p) && p->pfn == pfn && !func(op, m, &m->region[k], i))
-					return (false);
+				if (p->pfn != pfn || !is_recorded(p))
+					continue;
+				expect(nmappings < NELEM(mappings), "page 0x%lx is mapped too often", pfn);
+				mappings[nmappings++] = (struct mapping){ m, &m->region[k], i };
 			}
 	}
-	return (true);
+}
+
+static uint_t
+leaf_of(const struct mapping *at)
+{
+	return (at->i & -model_units(at->r, at->r->page[at->i].level));
 }
 
 static bool
-not_locked(const struct op *op, struct model *m, struct model_region *r, uint_t i)
+any_locked_mapping(void)
 {
-	(void)op;
-	(void)m;
-	return (!r->page[i].locked);
+	for (uint_t k = 0; k < nmappings; k++)
+		if (mappings[k].r->page[mappings[k].i].locked)
+			return (true);
+	return (false);
 }
 
-static bool
-unmap_leaf(const struct op *op, struct model *m, struct model_region *r, uint_t i)
+static void
+unmap_mapping(const struct mapping *at)
 {
-	uint_t first = i & -model_units(r, r->page[i].level);
+	uint_t first = leaf_of(at);
 
-	(void)op;
-	if (!(r->page[first].attr & HAT_NOSYNC))
-		expect_collected(&r->page[first], model_va(r, first));
-	(void)model_unmap(m, r, first);
-	look_at(model_va(r, i), 1);
-	return (true);
-}
-
-static bool
-sync_mapping(const struct op *op, struct model *m, struct model_region *r, uint_t i)
-{
-	(void)m;
-	sync_leaf(op, r, i & -model_units(r, r->page[i].level));
-	return (true);
-}
-
-/* A leaf's bits are looked for in the page where it begins. */
-static bool
-forget_mapping(const struct op *op, struct model *m, struct model_region *r, uint_t i)
-{
-	(void)m;
-	forget_bits(op, r, i & -model_units(r, r->page[i].level));
-	return (true);
+	if (!(at->r->page[first].attr & HAT_NOSYNC))
+		expect_collected(&at->r->page[first], model_va(at->r, first));
+	(void)model_unmap(at->m, at->r, first);
+	look_at(model_va(at->r, at->i), 1);
 }
 
 static bool
@@ -370,17 +365,23 @@ do_page(const struct op *op)
 {
 	page_t *pp = page_numtopp_nolock(history_pfn(op->frame));
 
-	if (pp == NULL || (op->kind == OP_PAGEUNLOAD && !each_mapping(op, not_locked)))
+	if (pp == NULL)
+		return (false);
+	find_mappings(pp->p_pagenum);
+	if (op->kind == OP_PAGEUNLOAD && any_locked_mapping())
 		return (false);
 	pp->p_nrm = 0;
-	(void)each_mapping(op, forget_mapping);
+	for (uint_t k = 0; k < nmappings; k++) /* a leaf's bits are looked for in the page where it begins */
+		forget_bits(op, mappings[k].r, leaf_of(&mappings[k]));
 	if (op->kind == OP_PAGEUNLOAD) {
 		expect(hat_pageunload(pp, HAT_FORCE_PGUNLOAD) == 0, "page 0x%lx: not unloaded", pp->p_pagenum);
-		(void)each_mapping(op, unmap_leaf);
+		for (uint_t k = 0; k < nmappings; k++)
+			unmap_mapping(&mappings[k]);
 		expect(hat_page_getshare(pp) == 0, "page 0x%lx is unloaded and still mapped", pp->p_pagenum);
 	} else {
 		(void)hat_pagesync(pp, op->flags);
-		(void)each_mapping(op, sync_mapping);
+		for (uint_t k = 0; k < nmappings; k++)
+			sync_leaf(op, mappings[k].r, leaf_of(&mappings[k]));
 	}
 	return (true);
 }
@@ -510,10 +511,9 @@ static void
 clear_bits(void)
 {
 	for (uint_t i = 0; i < SMALL_FRAMES; i++)
-		page_numtopp_nolock(history_pfn(SMALL(i)))->p_nrm = 0;
+		history_page(SMALL(i))->p_nrm = 0;
 	for (uint_t i = 0; i < CHUNKS; i++)
-		for (page_t *pp = page_numtopp_nolock(history_pfn(CHUNK(i, 0))), *end = pp + (LEVEL_SIZE(1) >> PAGESHIFT); pp < end;
-		     pp++)
+		for (page_t *pp = history_page(CHUNK(i, 0)), *end = pp + (LEVEL_SIZE(1) >> PAGESHIFT); pp < end; pp++)
 			pp->p_nrm = 0;
 }
 

@@ -17,6 +17,15 @@
 struct history history;
 
 static pfn_t small[SMALL_FRAMES], chunk[CHUNKS];
+static page_t *small_page[SMALL_FRAMES], *chunk_page[CHUNKS]; /* they are asked for in each step where memory is short */
+
+page_t *
+history_page(uint_t frame)
+{
+	if (FRAME_KIND(frame) == 0)
+		return (small_page[FRAME_INDEX(frame)]);
+	return (chunk_page[FRAME_INDEX(frame)] + FRAME_OFFSET(frame));
+}
 
 pfn_t
 history_pfn(uint_t frame)
@@ -76,12 +85,14 @@ frames_to_map(void)
 
 		expect(pp != NULL, "no page is free");
 		small[i] = pp->p_pagenum;
+		small_page[i] = pp;
 	}
 	for (uint_t i = 0; i < CHUNKS; i++) {
 		page_t *pp = page_get_large(PAGE_USER, (uint_t)LARGE_FRAMES);
 
 		expect(pp != NULL, "no large page is free");
 		chunk[i] = pp->p_pagenum;
+		chunk_page[i] = pp;
 	}
 }
 

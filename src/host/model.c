@@ -81,6 +81,8 @@ model_clear(struct model *m)
 	for (uint_t k = 0; k < m->nregions; k++)
 		for (uint_t i = 0; i < m->region[k].n; i++)
 			m->region[k].page[i] = (struct model_page){ .level = -1 };
+	for (uint_t k = 0; k < m->nregions; k++)
+		m->region[k].mapped = 0;
 	m->leaves = 0;
 }
 
@@ -129,6 +131,7 @@ model_map(struct model *m, struct model_region *r, uint_t i, const struct model_
 	uint_t n = model_units(r, what->level);
 	pfn_t pfn = what->pfn;
 
+	r->mapped += n;
 	for (uint_t k = i; k < i + n; k++, pfn += 1ul << (r->shift - PAGESHIFT)) {
 		r->page[k] = *what;
 		r->page[k].pfn = pfn;
@@ -146,6 +149,7 @@ model_unmap(struct model *m, struct model_region *r, uint_t i)
 		return (i + 1);
 	n = model_units(r, level);
 	m->leaves -= LEVEL_SHIFT(level) < r->shift ? 1ul << (r->shift - LEVEL_SHIFT(level)) : 1;
+	r->mapped -= n;
 	for (uint_t k = i; k < i + n; k++)
 		r->page[k] = (struct model_page){ .level = -1 };
 	return (i + n);

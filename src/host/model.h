@@ -30,6 +30,7 @@ struct model_region {
 	uintptr_t base;
 	uint_t shift; /**< log2 of a unit */
 	uint_t n;
+	uint_t mapped; /**< units that are; whoever looks for them need not look where there are none */
 	struct model_page *page;
 };
 
