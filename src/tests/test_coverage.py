@@ -12,6 +12,7 @@ from pathlib import Path
 
 from common import FLAVORS, TOP, boot, checks, image, run
 from hatlab import appendixb, coverage, covpages, covruns, gcov, sitelinks
+from hatlab.browser import Browser
 from test_host import build
 from testall import cases, limit
 
@@ -37,7 +38,7 @@ def test_table_is_generated():
     """docs/coverage-b.md is what `make coverage` makes of src/tools/appendix-b and what it measured; each place was reached by some run"""
     text = appendixb.PAGE.read_text()
     cells = appendixb.measured(text)
-    assert appendixb.page(text, appendixb.rows(), cells) == text, "src/tools/appendix-b has changed: make coverage"
+    assert appendixb.page(text, appendixb.rows(), cells) == text, "src/tools/appendix-b has changed: make coverage (or, soon after one, coverage.py --judge)"
     for row in appendixb.rows():
         for width in appendixb.WIDTHS:
             here = any(place.width in (width, "both") for place in row.places)
@@ -374,25 +375,46 @@ def pages(*gaps):
     at = line_of(FILE, "if (!MMU_PAE)")
     lines = run_of((at, 123456, [123456, 0]), (at + 1, 0, []))
     counts = {FILE: coverage.Count(2, 1, 2, 1)}
-    index = covpages.write([coverage.Judged("i386", lines, counts, list(gaps), [], 0, [])], Path(tempfile.mkdtemp()) / "html")
+    row = appendixb.Row(1, "B1", "a < b", [appendixb.Place(2, "pte_store", "both", ["if (!MMU_PAE)..."]), appendixb.Place(3, "htable_steal", "i386")])
+    index = covpages.write([coverage.Judged("i386", lines, counts, list(gaps), [], 0, [])], [row], {}, Path(tempfile.mkdtemp()) / "html")
     assert sitelinks.check(index.parent) == []
-    return index.read_text(), (index.parent / "src-hat-pte_store.c.html").read_text()
+    return index
 
 
 def test_pages():
     """every link of the pages leads somewhere; counts, what is not taken and why stand there in words, and nothing breaks the HTML"""
+    def texts(*gaps):
+        return [(pages(*gaps).parent / name).read_text() for name in ("index.html", "src-hat-pte_store.c.html", "appendix-b.html")]
+
     at = line_of(FILE, "if (!MMU_PAE)")
     gap = coverage.Gap(FILE, "pte_store", at, "", "1/2", [at + 1], why="No <such> & entries.")
-    index, page = pages(gap)
+    index, page, rows = texts(gap)
     assert "1 explained" in index and "NOT EXPLAINED" not in index + page and "<b>50 %</b>, 1 of 2" in index
     assert "i386: 1 of 2 branches never taken, 1 line never reached. Explained: No &lt;such&gt; &amp; entries." in page
-    assert '<td>123k</td><td class="branches">1 of 2: 123k, never</td>' in page and f'<tr id="L{at}" class="explained">' in page, page
+    assert '<td>123k</td><td class="branches">1 of 2<span>: 123k, never</span></td>' in page and f'<tr id="L{at}" class="explained">' in page, page
     assert "#include &lt;" in page
+    assert f'<a href="src-hat-pte_store.c.html#L{at}"><code>if (!MMU_PAE)...</code></a>' in rows and "a &lt; b" in rows, rows
     gap.why = None
-    index, page = pages(gap)
+    index, page, _ = texts(gap)
     assert "1 NOT EXPLAINED" in index and "<b>NOT EXPLAINED.</b>" in page
-    index, page = pages()
+    index, page, _ = texts()
     assert "<td>nothing</td>" in index and "<p>Everything is.</p>" in page
+
+
+def test_pages_in_a_browser():
+    """on a desktop and on a phone a page is no wider than the window: its table scrolls by itself, has a name, and the keyboard reaches it"""
+    at = line_of(FILE, "if (!MMU_PAE)")
+    index = pages(coverage.Gap(FILE, "pte_store", at, "", "1/2", [], why="It is long enough to be wider than a phone. " * 5))
+    with Browser() as browser:
+        for width in (1200, 390):
+            browser.resize(width, 800)
+            for page in sorted(index.parent.glob("*.html")):
+                browser.open(page)
+                assert browser.run("return document.documentElement.scrollWidth") <= width, (page.name, width)
+                assert browser.run("return document.querySelector('.wide').tabIndex") == 0, page.name
+                role, name = browser.accessible(".wide")
+                assert role == "region" and name, (page.name, role, name)
+        assert all(url.startswith("file:") for url in browser.requests())
 
 
 def test_explained_is_read():

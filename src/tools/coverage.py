@@ -18,6 +18,7 @@ import subprocess
 import sys
 
 from hatlab import appendixb, coverage, covpages, covruns, host, panics
+from hatlab.covruns import say
 from hatlab.host import BUILD, FLAVORS, ROOT, TOOLS, HostError
 
 EXPLAINED = TOOLS / "coverage.explained"
@@ -95,9 +96,8 @@ def report(widths: list[coverage.Judged]) -> tuple[list[str], bool]:
     return table({width.flavor: width.counts for width in widths}) + body + [""] + totals, all(width.well for width in widths)
 
 
-def appendix_b(flavors: list[str]) -> list[str]:
-    """Measure its rows, write its table where both widths are known; what is wrong with them."""
-    rows = appendixb.rows()
+def appendix_b(rows: list[appendixb.Row], flavors: list[str]) -> tuple[dict[str, appendixb.Cells], list[str]]:
+    """Measure the rows, write their table where both widths are known; what is wrong with them."""
     widths = {flavor: covruns.Measured.read(covruns.FOLDER / f"{flavor}.json") for flavor in flavors}
     cells, wrong = appendixb.measure(rows, widths)
     if not wrong and set(flavors) == set(FLAVORS) and not any(measured.wrong for measured in widths.values()):
@@ -105,8 +105,8 @@ def appendix_b(flavors: list[str]) -> list[str]:
         after = appendixb.page(before, rows, cells)
         if after != before:
             appendixb.PAGE.write_text(after, encoding="utf-8")
-            print(f"coverage: {appendixb.PAGE.relative_to(ROOT)} has a new table")
-    return wrong
+            say(f"{appendixb.PAGE.relative_to(ROOT)} has a new table")
+    return cells, wrong
 
 
 def main(argv: list[str]) -> int:
@@ -125,11 +125,12 @@ def main(argv: list[str]) -> int:
         collect_all(flavors, options.again)
     widths = [judge(flavor) for flavor in flavors]
     text, well = report(widths)
-    wrong = appendix_b(flavors)
+    rows = appendixb.rows()
+    cells, wrong = appendix_b(rows, flavors)
     text[-len(flavors):-len(flavors)] = wrong
     (BUILD / "coverage.txt").write_text("\n".join(text) + "\n")
     print("\n".join(text))
-    print(f"as pages: {covpages.write(widths).relative_to(ROOT)}")
+    print(f"as pages: {covpages.write(widths, rows, cells).relative_to(ROOT)}")
     return 0 if well and not wrong else 1
 
 

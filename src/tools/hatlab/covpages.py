@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from .appendixb import HEAD, Cells, Everywhere, Place, Row
 from .coverage import Count, Gap, Judged, Source, total
 from .covruns import FOLDER
 from .gcov import Line
@@ -22,8 +23,8 @@ ABOUT = ("<p>How often each line was reached and each branch taken, by the host'
          "<code>make coverage</code> fails. How it is measured: <code>docs/coverage.md</code>.</p>")
 
 
-def write(widths: list[Judged], folder: Path = FOLDER / "html") -> Path:
-    """All pages, in place of older ones; the one to begin with."""
+def write(widths: list[Judged], rows: Iterable[Row], cells: dict[str, Cells], folder: Path = FOLDER / "html") -> Path:
+    """All pages, in place of older ones; the one to begin with. `cells` is what was measured of the rows of Appendix B."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name in STYLES:
@@ -31,6 +32,7 @@ def write(widths: list[Judged], folder: Path = FOLDER / "html") -> Path:
     files = sorted({file for width in widths for file in width.counts})
     for before, file, after in zip(["", *files], files, [*files[1:], ""]):
         (folder / _address(file)).write_text(_file_page(widths, file, before, after), encoding="utf-8")
+    (folder / "appendix-b.html").write_text(_appendix_page(rows, cells, set(files)), encoding="utf-8")
     index = folder / "index.html"
     index.write_text(_index(widths, files), encoding="utf-8")
     return index
@@ -129,7 +131,7 @@ def _index(widths: list[Judged], files: list[str]) -> str:
              f"<tr>{subs}</tr></thead>\n" + "\n".join(body) + "</table>")
     wrong = "".join(f"<li>{width.flavor}: {_text(text)}</li>" for width in widths for text in width.wrong)
     failed = f'<h2>Runs that failed</h2><ul class="open">{wrong}</ul>' if wrong else ""
-    return _page("What the tests take", [], ABOUT + failed + _wide("Files", table))
+    return _page("What the tests take", [("Appendix B, row by row", "appendix-b.html")], ABOUT + failed + _wide("Files", table))
 
 
 # ------------------------------------------------------------------------------------------------------------- one file
@@ -156,7 +158,7 @@ def _rows(widths: list[Judged], file: str, source: Source, notes: list[tuple[int
         kind = "" if not mine else ' class="explained"' if all(explained for _, explained, _ in mine) else ' class="open"'
         cells = "".join(_counted(each.get(n), n in source.assertions) for each in lines)
         rows.append(f'<tr id="L{n}"{kind}><th scope="row">{n}</th>{cells}<td><code>{_text(text.expandtabs(8))}</code></td></tr>')
-        rows += [f'<tr class="note {"explained" if explained else "open"}"><td></td><td colspan="{2 * len(widths) + 1}">{said}</td></tr>'
+        rows += [f'<tr class="note {"explained" if explained else "open"}"><td></td><td colspan="{2 * len(widths) + 1}"><div>{said}</div></td></tr>'
                  for _, explained, said in mine]
     return rows
 
@@ -168,5 +170,41 @@ def _counted(line: Line | None, assertion: bool) -> str:
     if not line.branches or assertion:
         said = "assertion" if line.branches else ""
     else:
-        said = f"{sum(n > 0 for n in line.branches)} of {len(line.branches)}: " + ", ".join(map(_often, line.branches))
+        said = (f"{sum(n > 0 for n in line.branches)} of {len(line.branches)}"
+                f'<span>: {", ".join(map(_often, line.branches))}</span>')
     return f'<td>{_often(line.count)}</td><td class="branches">{said}</td>'
+
+
+# ----------------------------------------------------------------------------------------------------------- Appendix B
+
+
+def _appendix_page(rows: Iterable[Row], cells: dict[str, Cells], files: set[str]) -> str:
+    """The table of docs/coverage-b.md, with links to what is counted."""
+    heads = "".join(f'<th scope="col">{name}</th>' for name in HEAD)
+    body = []
+    for row in rows:
+        measured = cells.get(row.id, Cells())
+        where = [f"<i>replaced by</i> {_text(row.instead)}"] * bool(row.instead) + [_where(place, files) for place in row.places]
+        tests = [f"<code>{_text(name)}</code>" for name in row.tests] + ["xpv: later"] * row.xpv
+        texts = [_text(row.item), "<br>".join(where + [_text(row.note)] * bool(row.note)) or "-", *(measured.widths.get(w, "-") for w in HEAD[3:5]),
+                 _text(measured.runs.replace("`", "")) or "-", ", ".join(tests)]
+        body.append(f'<tr id="{row.id}"><th scope="row">{row.id}</th>' + "".join(f"<td>{text}</td>" for text in texts) + "</tr>")
+    said = ("<p>For each width: lines reached of all that the row names, branches taken of all. What is missing is explained where it stands. "
+            "How runs are called: <code>docs/coverage-b.md</code>.</p>")
+    return _page("Appendix B: where each branch is, and what takes it", [("all files", "index.html")], said + _wide(
+        "Appendix B", f'<table class="doc rows"><thead><tr>{heads}</tr></thead>\n<tbody>' + "\n".join(body) + "</tbody></table>"))
+
+
+def _where(place: Place | Everywhere, files: set[str]) -> str:
+    """A place, each line of it a link."""
+    if isinstance(place, Everywhere):
+        return f"each <code>{_text(place.text)}</code> of the units"
+
+    def link(text: str, part: list[tuple[str, int]]) -> str:
+        code = f"<code>{_text(text)}</code>"
+        return f'<a href="{_address(place.file)}#L{part[0][1]}">{code}</a>' if place.file in files and part else code
+
+    if not place.texts:
+        return link(place.function, place.parts()[0])
+    only = "" if place.width == "both" else f" ({place.width} only)"
+    return f"<code>{place.function}</code>{only}: " + ", ".join(map(link, place.texts, place.parts()))
