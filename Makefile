@@ -122,7 +122,7 @@ docs: $(SETUP_TESTS)			## the site: handouts, every function, invariants, locks,
 	@$(PYTHON) $(TOOLS)/mksite.py
 
 .PHONY: coverage
-coverage: kernel			## which lines and branches of the HAT the tests take (minutes); writes build/coverage.txt
+coverage: kernel			## which lines and branches of the HAT the tests take (minutes); build/coverage.txt, build/coverage/html/index.html
 	@$(PYTHON) $(TOOLS)/coverage.py --flavor $(WHICH)
 
 .PHONY: stress

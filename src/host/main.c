@@ -43,26 +43,26 @@ static const struct machine_options defaults = {
 
 #define RUN_SECONDS 60 /**< a run of the list takes two */
 
-static const char usage[] =
-    "usage: %s                            the fixed list of runs\n"
-    "       %s --test boot|pure|branches|misuse|history|share|drill|oracle|replays|panic [options]   one run\n"
-    "  --args \"WORDS\"   the kernel's command line: kpm=0 force_steal=3 page_fail_after=7 ...\n"
-    "  --cpus N         pretend CPUs, 1 to 8 (4)\n"
-    "  --no-1g --no-nx --no-pge --no-cx8   a pretend CPU without that\n"
-    "  --seed N --steps N         of a history (1, 100000)\n"
-    "  --every N        steps from one complete comparison to the next (1000)\n"
-    "  --kmem-fail N    let every N-th request for an object fail\n"
-    "  --shrink         of a history that fails: find a short one that does, and print it as C\n"
-    "  --mutant UNIT:N  in programs that have mutants: this one (src/tools/mutants.py)\n"
-    "  --patience N     milliseconds of this program's time for a lab's check (3000)\n"
-    "  --verbose        print records and dumps too\n";
+static const char usage[] = "usage: %s                            the fixed list of runs\n"
+			    "       %s --list                     their options, a line each\n"
+			    "       %s --test NAME [options]      one run: a test of the list, panic, or oracle\n"
+			    "  --args \"WORDS\"   the kernel's command line: kpm=0 force_steal=3 page_fail_after=7 ...\n"
+			    "  --cpus N         pretend CPUs, 1 to 8 (4)\n"
+			    "  --no-1g --no-nx --no-pge --no-cx8   a pretend CPU without that\n"
+			    "  --seed N --steps N         of a history (1, 100000)\n"
+			    "  --every N        steps from one complete comparison to the next (1000)\n"
+			    "  --kmem-fail N    let every N-th request for an object fail\n"
+			    "  --shrink         of a history that fails: find a short one that does, and print it as C\n"
+			    "  --mutant UNIT:N  in programs that have mutants: this one (src/tools/mutants.py)\n"
+			    "  --patience N     milliseconds of this program's time for a lab's check (3000)\n"
+			    "  --verbose        print records and dumps too\n";
 
 static bool shrinks;
 
 static void
 bad_usage(const char *program)
 {
-	fprintf(stderr, usage, program, program);
+	fprintf(stderr, usage, program, program, program);
 	exit(2);
 }
 
@@ -192,15 +192,23 @@ static const struct run {
 	RUN(ANY, "history", "force_steal=2 page_fail_after=5", 3, 6, 50000, .kmem_fail = 3),
 };
 
+/** What the command line of a run is, without the program. */
 static void
-say_run(const struct machine_options *o)
+say_options(const struct machine_options *o)
 {
-	printf("%s: --test %s --cpus %u --seed %lu --steps %lu --every %lu", FLAVOR, o->test, o->cpus, o->seed, o->steps, o->every);
+	printf("--test %s --cpus %u --seed %lu --steps %lu --every %lu", o->test, o->cpus, o->seed, o->steps, o->every);
 	if (o->cmdline[0] != '\0')
 		printf(" --args \"%s\"", o->cmdline);
 	if (o->kmem_fail != 0)
 		printf(" --kmem-fail %lu", o->kmem_fail);
 	printf("%s%s%s\n", o->no_1g ? " --no-1g" : "", o->no_nx ? " --no-nx" : "", o->no_pge ? " --no-pge" : "");
+}
+
+static void
+say_run(const struct machine_options *o)
+{
+	printf("%s: ", FLAVOR);
+	say_options(o);
 	fflush(stdout);
 }
 
@@ -236,6 +244,21 @@ now(void)
 	return ((double)t.tv_sec + (double)t.tv_nsec / 1e9);
 }
 
+static bool
+has_width(const struct run *r)
+{
+	return (r->width == ANY || r->width == sizeof(void *));
+}
+
+static int
+list_all(void)
+{
+	for (size_t i = 0; i < sizeof(runs) / sizeof(runs[0]); i++)
+		if (has_width(&runs[i]))
+			say_options(&runs[i].o);
+	return (0);
+}
+
 static int
 run_all(const char *program)
 {
@@ -243,7 +266,7 @@ run_all(const char *program)
 	double start = now();
 
 	for (size_t i = 0; i < sizeof(runs) / sizeof(runs[0]); i++) {
-		if (runs[i].width != ANY && runs[i].width != sizeof(void *))
+		if (!has_width(&runs[i]))
 			continue;
 		if (run_one(program, &runs[i]))
 			passed++;
@@ -263,6 +286,8 @@ main(int argc, char **argv)
 	o.program = argv[0];
 	if (argc == 1)
 		return (run_all(argv[0]));
+	if (argc == 2 && strcmp(argv[1], "--list") == 0)
+		return (list_all());
 	for (int i = 1; i < argc; i++)
 		if (!option(argc, argv, &i, &o))
 			bad_usage(argv[0]);

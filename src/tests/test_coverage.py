@@ -11,19 +11,14 @@ import tempfile
 from pathlib import Path
 
 from common import FLAVORS, TOP, boot, checks, image, run
-from hatlab import coverage, gcov
+from hatlab import appendixb, coverage, covpages, covruns, gcov, sitelinks
+from hatlab.browser import Browser
 from test_host import build
 from testall import cases, limit
 
 program = importlib.import_module("coverage")   # src/tools/coverage.py; hatlab has one of that name, too
 
-ROW = re.compile(r"\| (B\d+) \| (.+?) \| (.+?) \| (.+?) \|$")
-
 # ------------------------------------------------------------------------------------------------------- the table
-
-def rows():
-    text = (TOP / "docs/coverage-b.md").read_text()
-    return [ROW.match(line).groups() for line in text.splitlines() if line.startswith("| B")]
 
 
 def sources(*patterns):
@@ -31,20 +26,24 @@ def sources(*patterns):
 
 
 def test_table_is_complete():
-    """all 120 rows, once each, in order, and each says where and which test"""
-    assert [row[0] for row in rows()] == [f"B{n}" for n in range(1, 121)]
-    for name, item, where, test in rows():
-        assert item and (re.search(r"`\w+", where) or where == "-" and test == "xpv: later"), name
-        assert "`" in test or test == "xpv: later", name
+    """src/tools/appendix-b has all 120 rows, once each, in order; each names places that exist and tests, or is for a hypervisor"""
+    rows = appendixb.rows()
+    assert [row.id for row in rows] == [f"B{n}" for n in range(1, 121)]
+    wrong = [text for row in rows for text in row.wrong()]
+    assert not wrong, "\n".join(wrong)
+    assert all(row.tests or not row.places for row in rows), [row.id for row in rows if row.places and not row.tests]
 
 
-def test_table_names_code():
-    """every function that the table names is in the units or in src/hat"""
-    code = sources("solutions/*/*.c", "src/hat/*.[ch]")
-    for name, _, where, _ in rows():
-        for word in re.findall(r"`([^`]+)`", where):
-            here = (TOP / "src/hat" / word).is_file() or re.search(rf"\b{re.escape(word)}\b", code)
-            assert here, f"{name}: {word} is nowhere"
+def test_table_is_generated():
+    """docs/coverage-b.md is what `make coverage` makes of src/tools/appendix-b and what it measured; each place was reached by some run"""
+    text = appendixb.PAGE.read_text()
+    cells = appendixb.measured(text)
+    assert appendixb.page(text, appendixb.rows(), cells) == text, "src/tools/appendix-b has changed: make coverage (or, soon after one, coverage.py --judge)"
+    for row in appendixb.rows():
+        for width in appendixb.WIDTHS:
+            here = any(place.width in (width, "both") for place in row.places)
+            assert bool(re.match(r"[1-9]\d*/\d+(, [1-9]\d*/\d+)?$", cells[row.id].widths[width])) == here, (row.id, width)
+        assert (cells[row.id].runs == "-") == (not row.places), row.id
 
 
 @functools.cache
@@ -64,7 +63,7 @@ def nowhere(words):
 
 def test_table_names_tests():
     """every check, function and test that the table names exists, and one that does not is noticed"""
-    wrong = nowhere(word for row in rows() for word in re.findall(r"`([^`]+)`", row[3]))
+    wrong = nowhere(name for row in appendixb.rows() for name in row.tests)
     assert not wrong, wrong
     names = ["force-steal", "hash()", "panic=attach-link", "test_host.test_host_list", "test_host.test_host_finds[unlink-flush]"]
     assert nowhere(names) == []
@@ -282,16 +281,140 @@ def test_report():
     explanation = f"{file} pte_store i386 1/2\n\t{sources(file).splitlines()[line - 1].strip()}\n\tWhy not.\n"
 
     def well(branches, text="", wrong=()):
-        program.FOLDER, program.EXPLAINED = Path(tempfile.mkdtemp()), TOP / "build" / f"test-{os.getpid()}.explained"
+        covruns.FOLDER, program.EXPLAINED = Path(tempfile.mkdtemp()), TOP / "build" / f"test-{os.getpid()}.explained"
         program.EXPLAINED.write_text(text)
-        (program.FOLDER / "i386.json").write_text(json.dumps({"wrong": wrong, "lines": [[file, "pte_store", line, 9, branches]]}))
-        lines, good = program.report(["i386"])
+        (covruns.FOLDER / "i386.json").write_text(json.dumps({"wrong": wrong, "lines": [[file, "pte_store", line, 9, branches]]}))
+        lines, good = program.report([program.judge("i386")])
         program.EXPLAINED.unlink()
         assert "src/hat 1/1 lines, " in lines[-1], lines
         return good
 
     assert well([9, 9]) and well([9, 0], explanation)
     assert not well([9, 0]) and not well([9, 9], explanation) and not well([9, 9], wrong=["a run"])
+
+
+# ------------------------------------------------------------------------------------------------------- rows, runs, pages
+
+FILE = "src/hat/pte_store.c"
+ROWS = "B1 a row\n\tin pte_store\n\t\tif (!MMU_PAE)...\n\tby routes\n"
+
+
+def line_of(file, text):
+    return next(n for n, line in enumerate((TOP / file).read_text().splitlines(), 1) if line.strip().startswith(text))
+
+
+def run_of(*counts):
+    """What one run has counted: (line, how often, branches)."""
+    return {(FILE, "pte_store", n): gcov.Line(FILE, "pte_store", n, count, branches) for n, count, branches in counts}
+
+
+def measured_rows(text, measured):
+    with tempfile.NamedTemporaryFile("w", suffix=".appendix-b") as file:
+        file.write(text)
+        file.flush()
+        return appendixb.measure(appendixb.rows(Path(file.name)), {"i386": measured})
+
+
+def test_rows():
+    """what runs take of a row is added up, and by which; what none reaches, or is not in the source, is told"""
+    at = line_of(FILE, "if (!MMU_PAE)")
+    measured = covruns.Measured()
+    measured.add("kernel tour", run_of((at, 5, [5, 0]), (at + 1, 5, [])))
+    measured.add("host boot", run_of((at, 3, [3, 0]), (at + 1, 3, [])))
+    cells, wrong = measured_rows(ROWS, measured)
+    assert not wrong and cells["B1"].widths == {"i386": "1/1, 1/2"} and cells["B1"].runs == "`host boot`", (wrong, cells)
+    measured.add("host pure", run_of((at, 1, [0, 1])))
+    assert measured_rows(ROWS, measured)[0]["B1"] == appendixb.Cells({"i386": "1/1, 2/2"}, "`host boot`, `host pure`")
+    idle = covruns.Measured()
+    idle.add("host boot", run_of((at, 0, [0, 0])))
+    assert "B1: nothing reaches this on i386" in measured_rows(ROWS, idle)[1][0]
+    assert measured_rows(ROWS.replace("pte_store\n", "pte_store amd64\n"), idle)[1] == []
+    assert "no line of pte_store is: if (PAE)" in measured_rows(ROWS.replace("if (!MMU_PAE)...", "if (PAE)"), measured)[1][0]
+    assert "says neither where nor xpv" in measured_rows("B1 a row\n\tby routes\n", measured)[1][0]
+
+
+def test_kept_runs():
+    """what was measured is read as it was written, a run in two programs keeps only branches that both have"""
+    at = line_of(FILE, "if (!MMU_PAE)")
+    measured = covruns.Measured()
+    measured.add("a", run_of((at, 5, [5, 0])))
+    measured.add("a", run_of((at, 2, [0, 2])))
+    measured.add("b", run_of((at, 1, [0, 1, 1])))
+    path = Path(tempfile.mkdtemp()) / "i386.json"
+    measured.write(path)
+    again = covruns.Measured.read(path)
+    key = (FILE, "pte_store", at)
+    assert again.lines == measured.lines and again.lines[key].branches == [5, 2], again.lines
+    assert {name: taken[key] for name, taken in again.runs.items()} == {"a": 0b111, "b": 0b001}, again.runs
+
+
+def test_cheapest():
+    """few runs, and cheap ones, are chosen"""
+    takes = {"kernel checks=all": set(range(10)), "host boot": set(range(6)), "host history": set(range(9)), "host pure": {6}}
+    assert appendixb.cover(takes) == ["host boot", "host pure", "host history", "kernel checks=all"]
+    takes["host branches"] = set(range(10))
+    assert appendixb.cover(takes) == ["host branches"] and appendixb.cover({"host boot": set()}) == []
+
+
+def test_names_of_runs():
+    """a run is called by what one types"""
+    for image, words, name in (
+        ("coverage", ["--test", "boot", "--cpus", "2", "--no-nx", "--no-pge"], "host boot no-nx no-pge"),
+        ("coverage", ["--test", "history", "--seed", "1", "--args", "pae=0 pse=0"], "host history pae=0 pse=0"),
+        ("coverage", ["--test", "panic", "--no-cx8", "--args", "panic=no-cx8"], "panic=no-cx8"),
+        ("coverage-release", ["--test", "misuse"], "host DEBUG=0 misuse"),
+        ("coverage-0xb0800000", ["--test", "boot"], "host KERNELBASE=0xb0800000 boot"),
+    ):
+        assert covruns.host_name(image, words) == name, covruns.host_name(image, words)
+    assert covruns.kernel_name("coverage", "kpm=0 watchdog=0") == "kernel tour kpm=0"
+    assert covruns.kernel_name("coverage", f"pae=0 {covruns.CHECKS}checks=all") == "kernel pae=0 checks=all"
+
+
+def pages(*gaps):
+    """The pages of one file, with these gaps: the index, and the file's."""
+    at = line_of(FILE, "if (!MMU_PAE)")
+    lines = run_of((at, 123456, [123456, 0]), (at + 1, 0, []))
+    counts = {FILE: coverage.Count(2, 1, 2, 1)}
+    row = appendixb.Row(1, "B1", "a < b", [appendixb.Place(2, "pte_store", "both", ["if (!MMU_PAE)..."]), appendixb.Place(3, "htable_steal", "i386")])
+    index = covpages.write([coverage.Judged("i386", lines, counts, list(gaps), [], 0, [])], [row], {}, Path(tempfile.mkdtemp()) / "html")
+    assert sitelinks.check(index.parent) == []
+    return index
+
+
+def test_pages():
+    """every link of the pages leads somewhere; counts, what is not taken and why stand there in words, and nothing breaks the HTML"""
+    def texts(*gaps):
+        return [(pages(*gaps).parent / name).read_text() for name in ("index.html", "src-hat-pte_store.c.html", "appendix-b.html")]
+
+    at = line_of(FILE, "if (!MMU_PAE)")
+    gap = coverage.Gap(FILE, "pte_store", at, "", "1/2", [at + 1], why="No <such> & entries.")
+    index, page, rows = texts(gap)
+    assert "1 explained" in index and "NOT EXPLAINED" not in index + page and "<b>50 %</b>, 1 of 2" in index
+    assert "i386: 1 of 2 branches never taken, 1 line never reached. Explained: No &lt;such&gt; &amp; entries." in page
+    assert '<td>123k</td><td class="branches">1 of 2<span>: 123k, never</span></td>' in page and f'<tr id="L{at}" class="explained">' in page, page
+    assert "#include &lt;" in page
+    assert f'<a href="src-hat-pte_store.c.html#L{at}"><code>if (!MMU_PAE)...</code></a>' in rows and "a &lt; b" in rows, rows
+    gap.why = None
+    index, page, _ = texts(gap)
+    assert "1 NOT EXPLAINED" in index and "<b>NOT EXPLAINED.</b>" in page
+    index, page, _ = texts()
+    assert "<td>nothing</td>" in index and "<p>Everything is.</p>" in page
+
+
+def test_pages_in_a_browser():
+    """on a desktop and on a phone a page is no wider than the window: its table scrolls by itself, has a name, and the keyboard reaches it"""
+    at = line_of(FILE, "if (!MMU_PAE)")
+    index = pages(coverage.Gap(FILE, "pte_store", at, "", "1/2", [], why="It is long enough to be wider than a phone. " * 5))
+    with Browser() as browser:
+        for width in (1200, 390):
+            browser.resize(width, 800)
+            for page in sorted(index.parent.glob("*.html")):
+                browser.open(page)
+                assert browser.run("return document.documentElement.scrollWidth") <= width, (page.name, width)
+                assert browser.run("return document.querySelector('.wide').tabIndex") == 0, page.name
+                role, name = browser.accessible(".wide")
+                assert role == "region" and name, (page.name, role, name)
+        assert all(url.startswith("file:") for url in browser.requests())
 
 
 def test_explained_is_read():

@@ -22,9 +22,11 @@ def build(flavor, image="", program="unit", **variables):
 @cases(*FLAVORS)
 @limit(600)
 def test_host_list(flavor):
-    """the fixed list of runs: boots, pure functions, histories in every mode"""
+    """the fixed list of runs: boots, pure functions, histories in every mode; --list says which they are"""
     text = run(build(flavor), timeout=SLOW).stdout
     assert re.search(rf"^{flavor}: \d+ runs well, 0 not", text, re.M), text
+    listed = run(build(flavor), "--list").stdout.splitlines()
+    assert listed == re.findall(rf"^{flavor}: (--test .*)", text, re.M), listed
 
 
 @cases(*FLAVORS)

@@ -92,6 +92,14 @@ class Count:
         return f"{self.reached}/{self.lines} lines, {self.taken}/{self.branches} branches"
 
 
+def total(counts: Iterable[Count]) -> Count:
+    sums = Count()
+    for c in counts:
+        sums.lines, sums.reached = sums.lines + c.lines, sums.reached + c.reached
+        sums.branches, sums.taken = sums.branches + c.branches, sums.taken + c.taken
+    return sums
+
+
 def judge(lines: Lines, sources: dict[str, Source]) -> tuple[dict[str, Count], list[Gap]]:
     """How much of each file was reached, and the gaps."""
     counts: dict[str, Count] = {}
@@ -200,3 +208,24 @@ def explain(gaps: list[Gap], width: str, known: Iterable[Explanation]) -> list[E
         if not fitting and not e.chance:
             idle.append(e)
     return idle
+
+
+@dataclass
+class Judged:
+    """All that is known of one width."""
+
+    flavor: str
+    lines: Lines
+    counts: dict[str, Count]
+    gaps: list[Gap]
+    idle: list[Explanation]
+    by_panics: int  # so many gaps are explained by tests of panics
+    wrong: list[str]  # runs that failed
+
+    @property
+    def open_gaps(self) -> list[Gap]:
+        return [gap for gap in self.gaps if gap.why is None]
+
+    @property
+    def well(self) -> bool:
+        return not (self.open_gaps or self.idle or self.wrong)

@@ -44,7 +44,8 @@ class Line:
             self.branches[i] += n
 
 
-Lines = dict[tuple[str, str, int], Line]
+Key = tuple[str, str, int]  # file, function, number
+Lines = dict[Key, Line]
 
 
 # ------------------------------------------------------------------------------------------------------------- kernels
