@@ -89,6 +89,7 @@ void test_pure(void);
 void test_panic(void);
 void test_branches(void);
 void test_misuse(void);
+void test_steal(void);
 void test_history(void);
 void test_replays(void);
 void test_share(void);

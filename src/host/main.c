@@ -44,7 +44,7 @@ static const struct machine_options defaults = {
 #define RUN_SECONDS 60 /**< a run of the list takes two */
 
 static const char usage[] = "usage: %s                            the fixed list of runs\n"
-			    "       %s --test boot|pure|branches|misuse|history|share|replays|panic [options]   one run\n"
+			    "       %s --test boot|pure|branches|misuse|steal|history|share|replays|panic [options]   one run\n"
 			    "  --args \"WORDS\"   the kernel's command line: kpm=0 force_steal=3 page_fail_after=7 ...\n"
 			    "  --cpus N         pretend CPUs, 1 to 8 (4)\n"
 			    "  --no-1g --no-nx --no-pge --no-cx8   a pretend CPU without that\n"
@@ -169,6 +169,11 @@ static const struct run {
 	RUN(ANY, "misuse", "", 2, 1, 0),
 	RUN(W32, "misuse", "pae=0", 2, 1, 0),
 	RUN(W32, "misuse", "pae=0 pse=0", 2, 1, 0),
+	RUN(ANY, "steal", "", 2, 1, 0),
+	RUN(W64, "steal", "kpm=0", 2, 1, 0),
+	RUN(W64, "steal", "", 2, 1, 0, .no_1g = 1),
+	RUN(W32, "steal", "pae=0", 2, 1, 0),
+	RUN(W32, "steal", "pae=0 pse=0", 2, 1, 0),
 	RUN(ANY, "share", "", 2, 1, 0),
 	RUN(W64, "share", "kpm=0", 1, 2, 0),
 	RUN(W32, "share", "pae=0", 2, 3, 0),
