@@ -35,5 +35,7 @@ void dump_run(hat_t *hat);
 void windows_run(hat_t *hat);
 /** And of test_walk.c, with a page to map; in address spaces of their own. */
 void walk_run(page_t *pp);
+/** And of test_short.c. */
+void short_run(hat_t *hat);
 
 #endif

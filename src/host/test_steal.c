@@ -230,9 +230,10 @@ test_steal(void)
 	below_directory(hat);
 	chain_changes(false);
 	chain_changes(true);
+	short_run(hat);
 	hat_setup(NULL);
 	host_free_space(hat);
 	page_free(page, 1);
 	host_sound("at the end");
-	printf("steal: the order, what is left alone, what changes meanwhile\n");
+	printf("steal: the order, what is left alone, what changes meanwhile; when memory is short\n");
 }
