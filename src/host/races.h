@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /**
  * @file
- * @brief What test_branches.c and test_edges.c share.
+ * @brief What test_branches.c and others share.
  */
 #ifndef HOST_RACES_H
 #define HOST_RACES_H
@@ -33,5 +33,9 @@ void cut_run(hat_t *hat);
 void dump_run(hat_t *hat);
 /** And of test_windows.c. */
 void windows_run(hat_t *hat);
+/** And of test_walk.c, with a page to map; in address spaces of their own. */
+void walk_run(page_t *pp);
+/** And of test_short.c. */
+void short_run(hat_t *hat);
 
 #endif

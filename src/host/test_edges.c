@@ -51,6 +51,7 @@ reap_amounts(hat_t *hat)
 		{ 100000, 100, 10 },
 		{ 100000, 300, 15 },
 		{ 240, 300, 12 },
+		{ 399, 500, 19 },
 		{ 20, 300, 10 },
 	};
 	ulong_t pages = physmem;
@@ -516,6 +517,18 @@ locked_to_the_end(void)
 	host_sound("an address space that went with a lock");
 }
 
+/** And with large pages, which nobody has unloaded: nothing looks at what its tables count. */
+static void
+large_to_the_end(void)
+{
+	hat_t *hat = hat_alloc(&wide);
+
+	hat_devload(hat, VA, 3 * LARGE, FRAMES, RW, HAT_LOAD);
+	hat_free_start(hat);
+	hat_free_end(hat);
+	host_sound("an address space that went with its pages");
+}
+
 void
 edges_run(hat_t *hat)
 {
@@ -536,4 +549,5 @@ edges_run(hat_t *hat)
 	share_high();
 	share_again();
 	locked_to_the_end();
+	large_to_the_end();
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /**
  * @file
- * @brief Functions that only compute, at all their edges; the walk where it is hard; and copies through two windows.
+ * @brief Functions that only compute, at all their edges; and copies through two windows.
  *
  * What is expected is computed here from the hardware's rules alone.
  */
 #include <host/compare.h>
 #include <host/host.h>
+#include <host/races.h>
 #include <hat/htable_impl.h>
 #include <sys/debug.h>
 #include <sys/printf.h>
@@ -144,114 +145,13 @@ hash(void)
 		}
 }
 
-/* ------------------------------------------------------------------ the walk */
-
-static struct as scratch_as;
-
-/** Everything that the walk finds from `va` on, which must be these. */
-static void
-expect_walk(hat_t *hat, uintptr_t va, uintptr_t end, const uintptr_t *want, uint_t n)
-{
-	htable_t *ht = NULL;
-
-	for (uint_t i = 0; i <= n; i++) {
-		x86pte_t pte = va < end ? htable_walk(hat, &ht, &va, end) : 0;
-
-		if (i == n) {
-			expect(pte == 0, "the walk finds 0x%lx too", va);
-			break;
-		}
-		expect(pte != 0, "the walk does not find 0x%lx", want[i]);
-		expect(va == want[i], "the walk finds 0x%lx instead of 0x%lx", va, want[i]);
-		va += LEVEL_SIZE(ht->ht_level);
-	}
-	if (va >= end)
-		htable_release(ht);
-	else
-		expect(ht == NULL && va == 0, "at its end the walk leaves table %p, address 0x%lx", (void *)ht, va);
-}
-
-/** D8: the first page, the last one below the hole, the first above it, the last below kernelbase. */
-static void
-walk_ends(page_t *pp)
-{
-	hat_t *hat = hat_alloc(&scratch_as);
-	uintptr_t edge = (uintptr_t)1 << (mmu.num_level == 4 ? 47 : 31);
-	const uintptr_t want[] = { 0, edge - PAGESIZE, (uintptr_t)canonical(edge), kernelbase - PAGESIZE };
-
-	expect_walk(hat, 0, HTABLE_WALK_TO_END, NULL, 0);
-	expect_walk(hat, kernelbase - PAGESIZE, HTABLE_WALK_TO_END, NULL, 0);
-	for (uint_t i = 0; i < NELEM(want); i++)
-		hat_memload(hat, want[i], pp, USER, HAT_LOAD);
-	expect_walk(hat, 0, HTABLE_WALK_TO_END, want, 4);
-	expect_walk(hat, 0, kernelbase, want, 4);
-	expect_walk(hat, PAGESIZE, HTABLE_WALK_TO_END, want + 1, 3);
-	expect_walk(hat, edge - PAGESIZE, HTABLE_WALK_TO_END, want + 1, 3);
-	expect_walk(hat, 0, edge - PAGESIZE, want, 1);
-	expect_walk(hat, (uintptr_t)canonical(edge), HTABLE_WALK_TO_END, want + 2, 2);
-	if (mmu.num_level == 4)
-		expect_walk(hat, mmu.hole_start + 0x12345000, HTABLE_WALK_TO_END, want + 2, 2);
-	host_free_space(hat);
-	expect_walk(kas_hat, UINTPTR_MAX & PAGEMASK, HTABLE_WALK_TO_END, NULL, 0);
-}
-
-/** C-12: an address space without any leaf, whose walk wraps from the last address to 0: only the kernel's has no other end. */
-static void
-walk_nothing(void)
-{
-	hat_t *kernel = kas_hat, *hat = hat_create_bare(NULL);
-
-	hat->hat_htable = htable_create(hat, 0, mmu.max_level, NULL);
-	kas_hat = hat;
-	expect_walk(hat, 0, HTABLE_WALK_TO_END, NULL, 0);
-	kas_hat = kernel;
-	hat->hat_flags |= HAT_FREEING;
-	htable_purge_hat(hat);
-	hat_destroy_bare(hat);
-}
-
-static hat_t *race_hat;
-static page_t *race_page;
-static uintptr_t race_va;
-
-/** What another CPU does between a miss at level 0 and the look at level 1. */
-static void
-race(void)
-{
-	host_between = NULL;
-	host_on(1);
-	hat_memload(race_hat, race_va, race_page, USER, HAT_LOAD);
-	host_on(0);
-}
-
-/** C-13: the table appears while the walk is under way; it is found, and so is what lies beyond. */
-static void
-walk_race(page_t *pp)
-{
-	hat_t *hat = hat_alloc(&scratch_as);
-	uintptr_t at = 0x40000000 + 2 * LEVEL_SIZE(1), beyond = at + 2 * LEVEL_SIZE(1);
-	const uintptr_t both[] = { at + 7 * PAGESIZE, beyond };
-
-	race_hat = hat;
-	race_page = pp;
-	for (int below = 0; below < 2; below++) {
-		hat_devload(hat, beyond, LEVEL_SIZE(1), 0xe0000, USER, HAT_LOAD);
-		race_va = below ? at + 2 * PAGESIZE : both[0];
-		host_between = race;
-		expect_walk(hat, at + 5 * PAGESIZE, HTABLE_WALK_TO_END, both + below, 2 - below);
-		expect(host_between == NULL, "the race did not happen");
-		host_unload_user(hat);
-	}
-	host_free_space(hat);
-}
-
 /* ------------------------------------------------------------------ two windows */
 
 /** Copies from two tables in turn: the source's window must follow. */
 static void
 copies(page_t *pp)
 {
-	hat_t *hat = hat_alloc(&scratch_as);
+	hat_t *hat = hat_alloc(&wide);
 	htable_t *t[2], *to;
 
 	for (uint_t i = 0; i < 2; i++) {
@@ -284,10 +184,7 @@ test_pure(void)
 	next_entries();
 	hash();
 	pp = page_get(PAGE_USER);
-	walk_ends(pp);
-	walk_nothing();
-	if (ncpus > 1 && mmu.max_page_level > 0)
-		walk_race(pp);
+	walk_run(pp);
 	copies(pp);
 	host_sound("at the end");
 	printf("pure: entries, addresses, hash, walk, copies\n");

@@ -17,6 +17,7 @@ static const struct {
 	{ "pure", test_pure },
 	{ "branches", test_branches },
 	{ "misuse", test_misuse },
+	{ "steal", test_steal },
 	{ "history", test_history },
 	{ "share", test_share },
 	{ "replays", test_replays },

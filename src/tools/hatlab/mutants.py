@@ -31,15 +31,19 @@ PRAGMAS = "".join(f'#pragma GCC diagnostic {how}\n' for how in (
     'ignored "-Wmaybe-uninitialized"', 'ignored "-Wuninitialized"', 'ignored "-Wparentheses"'))
 
 # After the lab's own checks: the host tests, cheapest first.
+PANIC = ["--test", "panic", "--args"]
 HISTORY = ["--test", "history", "--every", "100", "--steps"]
 TESTS = {
     "amd64": (["--test", "boot", "--cpus", "2"], ["--test", "pure", "--cpus", "2"], ["--test", "branches", "--cpus", "2"],
-              ["--test", "misuse", "--cpus", "2"], [*HISTORY, "2000", "--cpus", "2", "--seed", "2"],
+              ["--test", "misuse", "--cpus", "2"], ["--test", "steal", "--cpus", "2"],
+              [*PANIC, "panic=end-with-shares"], [*PANIC, "panic=reserve-tables", "--kmem-fail", "3"],
+              [*HISTORY, "2000", "--cpus", "2", "--seed", "2"],
               [*HISTORY, "2000", "--cpus", "3", "--seed", "6", "--kmem-fail", "3", "--args", "force_steal=2 page_fail_after=5"],
               ["--test", "branches", "--cpus", "2", "--args", "kpm=0"], ["--test", "share", "--cpus", "2"], ["--test", "replays", "--cpus", "2"],
               [*HISTORY, "10000", "--cpus", "4", "--seed", "9"]),
     "i386": (["--test", "boot", "--cpus", "2"], ["--test", "pure", "--cpus", "2"], ["--test", "branches", "--cpus", "2"],
-             ["--test", "misuse", "--cpus", "2"], ["--test", "branches", "--cpus", "2", "--args", "pae=0"],
+             ["--test", "misuse", "--cpus", "2"], ["--test", "steal", "--cpus", "2"], ["--test", "pure", "--cpus", "2", "--args", "pae=0"],
+             ["--test", "pure", "--cpus", "2", "--args", "pae=0 pse=0"], ["--test", "branches", "--cpus", "2", "--args", "pae=0"],
              [*HISTORY, "500", "--cpus", "3", "--seed", "4", "--args", "pae=0 pse=0"],
              [*HISTORY, "1000", "--cpus", "3", "--seed", "6", "--kmem-fail", "3", "--args", "force_steal=2 page_fail_after=5"],
              ["--test", "share", "--cpus", "2", "--args", "pae=0"]),
