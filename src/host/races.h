@@ -33,5 +33,11 @@ void cut_run(hat_t *hat);
 void dump_run(hat_t *hat);
 /** And of test_windows.c. */
 void windows_run(hat_t *hat);
+/** And of test_sharing.c. */
+void sharing_run(hat_t *hat);
+/** And of test_scans.c. */
+void scans_run(hat_t *hat);
+/** And of test_shootdowns.c. */
+void shootdowns_run(hat_t *hat);
 
 #endif
