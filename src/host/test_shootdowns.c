@@ -107,18 +107,20 @@ in_a_panic(hat_t *hat)
 
 /* ------------------------------------------------------------------ a CPU that wakes in the middle */
 
-static uint_t left; /* instructions until it wakes */
-static bool told;   /* it had something to do then */
+#define WINDOW 32u /* instructions from looking at a CPU's word to exchanging it, or more */
+
+static uint_t taken, wake_at; /* instructions of the flush, until CPU 1 has been told or wakes */
 
 static int
 next(unsigned long pc)
 {
 	(void)pc;
-	if (left-- > 0)
-		return (1);
-	told = (cpu[1]->cpu_tlb_info & TLB_INVAL_ALL) != 0;
-	wake(1);
-	return (0);
+	if (taken == wake_at)
+		wake(1);
+	if (taken == wake_at || (cpu[1]->cpu_tlb_info & TLB_INVAL_ALL))
+		return (0);
+	taken++;
+	return (1);
 }
 
 static void
@@ -130,33 +132,40 @@ flush(void)
 static void
 no_end(unsigned long pc)
 {
-	panic("a flush does not end (0x%lx), and CPU 1 woke in the middle", pc);
+	panic("a flush does not end (0x%lx): CPU 1 woke before its instruction %u", pc, wake_at);
 }
 
-/**
- * CPU 1 wakes before each instruction of the flush, until it is too late to be told by it: either it finds that it has to forget all, or the
- * flush finds it awake.
- */
+/** CPU 1 sleeps, and wakes before instruction `n` of a flush, or behind it. */
+static void
+wake_before(uint_t n)
+{
+	x86pte_t pte;
+
+	expect(remembers(1), "no page at 0x%lx", VA);
+	pte = exchange(kas_hat, 0);
+	sleep(1);
+	taken = 0;
+	wake_at = n;
+	machine_step(flush, next);
+	wake(1);
+	expect(!remembers(1), "CPU 1 woke before instruction %u of a flush, and remembers", n);
+	(void)exchange(kas_hat, pte);
+}
+
+/** Either a CPU finds, when it wakes, that it has to forget all, or the flush finds it awake. */
 static void
 wakes(void)
 {
-	uint_t n = 0;
+	uint_t last;
 
 	hat_devload(kas_hat, VA, PAGESIZE, FRAMES, PROT_READ, HAT_LOAD_NOCONSIST);
-	machine_patience(2000, no_end);
-	for (told = false; !told; n++) {
-		x86pte_t pte;
-
-		expect(remembers(1), "no page at 0x%lx", VA);
-		pte = exchange(kas_hat, 0);
-		sleep(1);
-		left = n;
-		machine_step(flush, next);
-		expect(!remembers(1), "CPU 1 woke after %u instructions of a flush, and remembers", n);
-		(void)exchange(kas_hat, pte);
-	}
+	machine_patience(1000, no_end);
+	wake_before(UINT32_MAX);
+	last = taken;
+	expect(last > 0, "nobody told CPU 1");
+	for (uint_t n = last - MIN(last, WINDOW); n <= last; n++)
+		wake_before(n);
 	machine_patience(0, no_end);
-	expect(n > 10, "a flush of %u instructions", n);
 	hat_unload(kas_hat, VA, PAGESIZE, HAT_UNLOAD);
 }
 
