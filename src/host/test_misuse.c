@@ -187,11 +187,31 @@ not_its_own(hat_t *hat, hat_t *other)
 		forget_hold(hat, stops(&(struct misuse){ hat, NULL, VA, n * PAGESIZE, unload }, "unloading what is shared"));
 	forget_hold(
 	    hat, stops(&(struct misuse){ hat, NULL, VA, LEVEL_SIZE(1) - PAGESIZE, unshare }, "unsharing a part of a table"));
+	(void)stops(&(struct misuse){ hat, NULL, VA, LEVEL_SIZE(1) + 8, unshare }, "unsharing a part of a page");
 	protect(&(struct misuse){ hat, NULL, VA, PAGESIZE, NULL }); /* what is seen is the source's: left as it is */
 	expect(hat_getpfnum(hat, VA + PAGESIZE) == page->p_pagenum, "a shared page is gone");
 	hat_unshare(hat, VA, LEVEL_SIZE(1), 0);
 	hat_unload(other, VA, LEVEL_SIZE(1), HAT_UNLOAD);
 }
+
+#ifndef DEBUG
+/** C-23: where nothing asserts that, a client may end while it still sees a table, and the source has it to itself again. */
+static void
+ends_with_shares(hat_t *src)
+{
+	hat_t *hat = hat_alloc(&wide);
+	htable_t *ht;
+
+	hat_memload(src, VA, page, RW, HAT_LOAD_SHARE);
+	hat_devload(hat, VA + LEVEL_SIZE(1), PAGESIZE, FRAMES, RW, HAT_LOAD); /* and a table of its own */
+	(void)hat_share(hat, VA, src, VA, LEVEL_SIZE(1), 0);
+	host_free_space(hat);
+	ht = htable_lookup(src, VA, 0);
+	expect(ht->ht_busy == 1, "%d holds on a table that nobody shares any more", ht->ht_busy);
+	htable_release(ht);
+	hat_unload(src, VA, PAGESIZE, HAT_UNLOAD);
+}
+#endif
 
 /** Whatever the size of the page that was not loaded to be shared. */
 static void
@@ -253,6 +273,9 @@ test_misuse(void)
 	bad_ranges(hat, other);
 	not_locked(hat);
 	not_its_own(hat, other);
+#ifndef DEBUG
+	ends_with_shares(other);
+#endif
 	not_for_sharing(hat);
 	not_with_these();
 	not_exclusive(hat);
