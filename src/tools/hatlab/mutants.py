@@ -12,7 +12,7 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent import futures
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +45,7 @@ TESTS = {
              ["--test", "share", "--cpus", "2", "--args", "pae=0"]),
 }
 # Without assertions, a unit that asserts what its caller may not do goes on, and must do nothing: asked at one width.
-RELEASE = (["--test", "misuse", "--cpus", "2"],)
+RELEASE = [["--test", "misuse", "--cpus", "2"]]
 ASSERTS = re.compile(r"\b(HAT_MISUSE|hat_range_ok)\b")
 
 
@@ -203,12 +203,18 @@ class Runner:
 
     def _by(self, unit: str, number: int, flavor: str, program: str) -> str:
         name = self.units.lab_of[unit].name if program == "checks" else program
-        if program == "release" and unit not in self.units.asserting():
-            return ""
-        for args in self._checks(unit) if program == "checks" else RELEASE if program == "release" else TESTS[flavor]:
+        for args in self._runs(unit, flavor, program):
             if why := self._run(self.programs[flavor][name], args, unit, number):
                 return f"{flavor} {why}" + " DEBUG=0" * (program == "release")
         return ""
+
+    def _runs(self, unit: str, flavor: str, program: str) -> Sequence[list[str]]:
+        """How a program is run for this unit."""
+        if program == "checks":
+            return self._checks(unit)
+        if program == "tests":
+            return TESTS[flavor]
+        return RELEASE if unit in self.units.asserting() else []
 
     def original(self, unit: str, flavor: str, program: str = "checks") -> str:
         """What notices the unit with no change in it: for the host tests all units are the same one."""
