@@ -4,13 +4,15 @@
  * @brief The hooks of hooks.h.
  */
 #include <host/hooks.h>
+#include <hat/hat_impl.h>
+#include <vm/page.h>
 
 void (*host_before_cas)(volatile void *p);
 void (*host_before_load)(volatile void *p);
 void (*host_before_lock)(void);
 const kmutex_t *host_before_which;
 void (*host_before_object)(void);
-uint_t host_refuse;
+uint_t host_refuse, host_in_the_way;
 
 x86pte_t __wrap_pte_cas(volatile void *p, x86pte_t old, x86pte_t new);
 x86pte_t __real_pte_cas(volatile void *p, x86pte_t old, x86pte_t new);
@@ -22,6 +24,8 @@ void *__wrap_kmem_cache_alloc(kmem_cache_t *c, int flags);
 void *__real_kmem_cache_alloc(kmem_cache_t *c, int flags);
 void *__wrap_kmem_zalloc(size_t size, int flags);
 void *__real_kmem_zalloc(size_t size, int flags);
+int __wrap_hati_load_common(hat_t *hat, uintptr_t va, page_t *pp, uint_t attr, uint_t flags, level_t level, pfn_t pfn);
+int __real_hati_load_common(hat_t *hat, uintptr_t va, page_t *pp, uint_t attr, uint_t flags, level_t level, pfn_t pfn);
 
 x86pte_t
 __wrap_pte_cas(volatile void *p, x86pte_t old, x86pte_t new)
@@ -78,4 +82,13 @@ void *
 __wrap_kmem_zalloc(size_t size, int flags)
 {
 	return (is_refused(flags) ? NULL : __real_kmem_zalloc(size, flags));
+}
+
+int
+__wrap_hati_load_common(hat_t *hat, uintptr_t va, page_t *pp, uint_t attr, uint_t flags, level_t level, pfn_t pfn)
+{
+	if (host_in_the_way == 0)
+		return (__real_hati_load_common(hat, va, pp, attr, flags, level, pfn));
+	host_in_the_way--;
+	return (-1);
 }

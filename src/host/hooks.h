@@ -24,5 +24,7 @@ extern const kmutex_t *host_before_which;
 extern void (*host_before_object)(void);
 /** So many requests for memory that may fail do fail, from the next one on. */
 extern uint_t host_refuse;
+/** So many calls of hati_load_common() by other files find a table of smaller pages in the way, from the next one on. */
+extern uint_t host_in_the_way;
 
 #endif

@@ -54,7 +54,7 @@ OUTSIDE	:= -Isrc/host/$(FLAVOR) $(if $(FUZZ),-Isrc) -std=gnu11 -O2 -g -fno-omit-
 
 comma	:= ,
 # Where something may happen just before (hooks.h).
-WRAP	:= pte_cas pte_load mutex_enter_slow kmem_cache_alloc kmem_zalloc
+WRAP	:= pte_cas pte_load mutex_enter_slow kmem_cache_alloc kmem_zalloc hati_load_common
 
 # What is compiled unchanged.
 instead	= $(patsubst $(basename $(notdir $1))=%,%,$(filter $(basename $(notdir $1))=%,$(UNITS)))

@@ -37,5 +37,11 @@ void windows_run(hat_t *hat);
 void walk_run(page_t *pp);
 /** And of test_short.c. */
 void short_run(hat_t *hat);
+/** And of test_sharing.c. */
+void sharing_run(hat_t *hat);
+/** And of test_scans.c. */
+void scans_run(hat_t *hat);
+/** And of test_shootdowns.c. */
+void shootdowns_run(hat_t *hat);
 
 #endif

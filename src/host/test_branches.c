@@ -443,11 +443,14 @@ test_branches(void)
 	cut_run(hat);
 	dump_run(hat);
 	windows_run(hat);
+	sharing_run(hat);
+	scans_run(hat);
+	shootdowns_run(hat);
 	hat_setup(NULL);
 	host_free_space(hat);
 	htable_reap(NULL); /* from nobody */
 	page_free(page, 1);
 	host_sound("at the end");
 	printf(
-	    "branches: races of entries, tables, thieves, reserves; edges of walks, panics, sharing; leaves; corners; what is rare; tables on their way; dumps; windows\n");
+	    "branches: races of entries, tables, thieves, reserves; edges of walks, panics, sharing; leaves; corners; what is rare; tables on their way; dumps; windows; sharing; scans; flushes\n");
 }

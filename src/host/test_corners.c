@@ -57,8 +57,9 @@ two_mappings(hat_t *hat)
 	for (uint_t i = 0; i < 2; i++) {
 		uint_t entry;
 		htable_t *ht = htable_getpage(hat, i ? OTHER : VA, &entry);
+		x86pte_t pte = x86pte_get(ht, entry);
 
-		pte_store(x86pte_access_pagetable(ht, entry), x86pte_get(ht, entry) | PT_REF);
+		pte_store(x86pte_access_pagetable(ht, entry), pte | PT_REF);
 		x86pte_release_pagetable(ht);
 		htable_release(ht);
 	}

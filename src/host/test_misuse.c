@@ -11,6 +11,8 @@
 #include <sys/thread.h>
 #include <memmap.h>
 
+#define FRAMES ((pfn_t)1 << (30 - PAGESHIFT)) /* no memory is there */
+
 struct misuse {
 	hat_t *hat, *other;
 	uintptr_t va;
@@ -183,20 +185,66 @@ not_its_own(hat_t *hat, hat_t *other)
 	(void)hat_share(hat, VA, other, VA, LEVEL_SIZE(1), 0);
 	for (uint_t n = 1; n <= 2; n++)
 		forget_hold(hat, stops(&(struct misuse){ hat, NULL, VA, n * PAGESIZE, unload }, "unloading what is shared"));
+	forget_hold(
+	    hat, stops(&(struct misuse){ hat, NULL, VA, LEVEL_SIZE(1) - PAGESIZE, unshare }, "unsharing a part of a table"));
+	(void)stops(&(struct misuse){ hat, NULL, VA, LEVEL_SIZE(1) + 8, unshare }, "unsharing a part of a page");
 	protect(&(struct misuse){ hat, NULL, VA, PAGESIZE, NULL }); /* what is seen is the source's: left as it is */
 	expect(hat_getpfnum(hat, VA + PAGESIZE) == page->p_pagenum, "a shared page is gone");
 	hat_unshare(hat, VA, LEVEL_SIZE(1), 0);
 	hat_unload(other, VA, LEVEL_SIZE(1), HAT_UNLOAD);
 }
 
+#ifndef DEBUG
+/** C-23: where nothing asserts that, a client may end while it still sees a table, and the source has it to itself again. */
+static void
+ends_with_shares(hat_t *src)
+{
+	hat_t *hat = hat_alloc(&wide);
+	htable_t *ht;
+
+	hat_memload(src, VA, page, RW, HAT_LOAD_SHARE);
+	hat_devload(hat, VA + LEVEL_SIZE(1), PAGESIZE, FRAMES, RW, HAT_LOAD); /* and a table of its own */
+	(void)hat_share(hat, VA, src, VA, LEVEL_SIZE(1), 0);
+	host_free_space(hat);
+	ht = htable_lookup(src, VA, 0);
+	expect(ht->ht_busy == 1, "%d holds on a table that nobody shares any more", ht->ht_busy);
+	htable_release(ht);
+	hat_unload(src, VA, PAGESIZE, HAT_UNLOAD);
+}
+#endif
+
+/** Whatever the size of the page that was not loaded to be shared. */
 static void
 not_for_sharing(hat_t *hat)
 {
-	hat_t *src = hat_alloc(&wide);
+	for (level_t l = 0; l <= mmu.umax_page_level; l++) {
+		struct misuse m = { hat, hat_alloc(&wide), VA, LEVEL_SIZE(l), share_there };
 
-	hat_memload(src, VA, page, RW, HAT_LOAD);
-	(void)stops(&(struct misuse){ hat, src, VA, LEVEL_SIZE(1), share_there }, "sharing what was not loaded to be shared");
-	expect(hat->hat_ism_pgcnt == 0 && hat->hat_pages_mapped[0] == 0, "it was shared");
+		hat_devload(m.other, VA, LEVEL_SIZE(l), FRAMES, RW, HAT_LOAD);
+		expect(m.other->hat_pages_mapped[l] == 1, "no page of level %d", l);
+		(void)stops(&m, "sharing what was not loaded to be shared");
+		expect(hat->hat_ism_pgcnt == 0 && hat->hat_pages_mapped[0] == 0, "it was shared");
+		expect(hat_share(hat, VA, m.other, VA, 0, 0) == 0, "sharing nothing gives something");
+		hat_unload(m.other, VA, LEVEL_SIZE(l), HAT_UNLOAD);
+		host_free_space(m.other);
+	}
+}
+
+/** Neither with itself, nor with the kernel: even if there is something to be shared. */
+static void
+not_with_these(void)
+{
+	hat_t *src = hat_alloc(&wide);
+	struct misuse itself = { src, src, VA + LEVEL_SIZE(1), LEVEL_SIZE(1), share_there };
+	struct misuse kernel = { kas_hat, src, VA + LEVEL_SIZE(1), LEVEL_SIZE(1), share_there };
+	ulong_t pages = kas_hat->hat_pages_mapped[0];
+
+	hat_memload(src, VA, page, RW, HAT_LOAD_SHARE);
+	(void)stops(&itself, "sharing with itself");
+	(void)stops(&kernel, "sharing with the kernel");
+	expect(src->hat_pages_mapped[0] == 1 && kas_hat->hat_pages_mapped[0] == pages &&
+		(src->hat_ism_pgcnt | kas_hat->hat_ism_pgcnt) == 0,
+	    "it was shared");
 	hat_unload(src, VA, PAGESIZE, HAT_UNLOAD);
 	host_free_space(src);
 }
@@ -251,7 +299,11 @@ test_misuse(void)
 	bad_ranges(hat, other);
 	not_locked(hat);
 	not_its_own(hat, other);
+#ifndef DEBUG
+	ends_with_shares(other);
+#endif
 	not_for_sharing(hat);
+	not_with_these();
 	not_exclusive(hat);
 	ends_with_shares();
 	host_free_space(other);

@@ -90,3 +90,11 @@ def test_lists():
     for key, reason in (*equivalent.items(), *surviving.items()):
         assert key in set(there), key
         assert len(reason) > 15, (key, reason)
+
+
+@limit(20)
+def test_asserting():
+    """a unit that would go on where its assertion has stopped it is asked without assertions, too; others are not"""
+    texts = {path.stem: path.read_text() for path in TOP.glob("solutions/*/*.c")}
+    asked = {name for name, text in texts.items() if mutants.ASSERTS.search(text)}
+    assert {"hat_share", "hat_unshare", "htable_purge_hat"} <= asked and "htable_scan" not in asked, asked

@@ -38,10 +38,10 @@ def diff(unit, mutant) -> str:
 
 
 def run(runner: mutants.Runner, todo: list) -> list:
-    """All of them: first the checks, then the host tests on those that are left."""
+    """All of them: first the checks, then the host tests on those that are left, then those without assertions."""
     told: dict = {}
-    for program in ("checks", "tests"):
-        for flavor in runner.flavors:
+    for program in ("checks", "tests", "release"):
+        for flavor in runner.flavors if program != "release" else runner.flavors[:1]:
             left = [job for job in todo if job not in told or not told[job].killer]
             told.update(zip(left, run_by(runner, left, flavor, program)))
     return [told[job] for job in todo]
@@ -140,6 +140,7 @@ def sound(runner: mutants.Runner, units: set[str]) -> None:
     with futures.ThreadPoolExecutor(runner.jobs) as pool:
         asked = [(u, pool.submit(runner.original, u, f)) for f in runner.flavors for u in sorted(units)]
         asked += [(u, pool.submit(runner.original, u, f, "tests")) for f in runner.flavors for u in sorted(units)[:1]]
+        asked += [(u, pool.submit(runner.original, u, runner.flavors[0], "release")) for u in sorted(units)]
         for unit, why in asked:
             if why.result():
                 raise host.HostError(f"{unit} itself is noticed by {why.result()}: repair that first")

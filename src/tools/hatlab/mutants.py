@@ -12,7 +12,7 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent import futures
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +48,9 @@ TESTS = {
              [*HISTORY, "1000", "--cpus", "3", "--seed", "6", "--kmem-fail", "3", "--args", "force_steal=2 page_fail_after=5"],
              ["--test", "share", "--cpus", "2", "--args", "pae=0"]),
 }
+# Without assertions, a unit that asserts what its caller may not do goes on, and must do nothing: asked at one width.
+RELEASE = [["--test", "misuse", "--cpus", "2"]]
+ASSERTS = re.compile(r"\b(HAT_MISUSE|hat_range_ok)\b")
 
 
 @dataclass
@@ -80,6 +83,10 @@ class Units:
     def labs(self) -> list[labs.Lab]:
         """Whose units these are."""
         return list(dict.fromkeys(self.lab_of[u] for u in self.units))
+
+    def asserting(self) -> list[str]:
+        """Those that do something else where there are no assertions."""
+        return [u for u, unit in self.units.items() if ASSERTS.search(unit.text)]
 
     def _compiling(self, unit: mutate.Unit) -> list[mutate.Mutant]:
         """The mutants that compile at both widths; writes build/mutants/UNIT.c with them."""
@@ -144,10 +151,14 @@ def _flags(flavor: str) -> list[str]:
     return [word for word in done.stdout.split() if word not in ("-Wall", "-Wextra", "-Werror")]
 
 
-def build(units: Units, flavor: str, jobs: int) -> dict[str, Path]:
-    """A program for each lab, its checks with its units' mutants as copy "mine"; and one with the host tests on all of them."""
+def build(units: Units, flavor: str, jobs: int, release: bool) -> dict[str, Path]:
+    """A program for each lab, its checks with its units' mutants as copy "mine"; one with the host tests on all of them,
+    and one without assertions."""
     path = f"build/{units.image}/%s.c"
     programs = {"tests": _make(flavor, jobs, units.image, "tests", UNITS=" ".join(f"{u}={path % u}" for u in units.units))}
+    if release and units.asserting():
+        programs["release"] = _make(flavor, jobs, f"{units.image}-release", "tests", f"build/host-{flavor}-release", DEBUG="0",
+                                    UNITS=" ".join(f"{u}={path % u}" for u in units.asserting()))
     for the_lab in units.labs():
         programs[the_lab.name] = _make(
             flavor, jobs, f"{units.image}{the_lab.number}", "checks", CHECKS=" ".join(pretend.checks_of(the_lab)),
@@ -155,10 +166,10 @@ def build(units: Units, flavor: str, jobs: int) -> dict[str, Path]:
     return programs
 
 
-def _make(flavor: str, jobs: int, image: str, program: str, **words: str) -> Path:
+def _make(flavor: str, jobs: int, image: str, program: str, objects: str = "", **words: str) -> Path:
     done = subprocess.run(
-        ["make", "-s", f"-j{jobs}", "-f", "src/host/host.mk", f"FLAVOR={flavor}", f"IMAGE={image}", f"O=build/host-{flavor}",
-         f"PROGRAM={program}", *(f"{name}={value}" for name, value in words.items())],
+        ["make", "-s", f"-j{jobs}", "-f", "src/host/host.mk", f"FLAVOR={flavor}", f"IMAGE={image}",
+         f"O={objects or f'build/host-{flavor}'}", f"PROGRAM={program}", *(f"{name}={value}" for name, value in words.items())],
         cwd=ROOT, env=labs.clean_environment(), capture_output=True, text=True)
     if done.returncode:
         raise HostError("mutants cannot be built: " + "\n".join(done.stderr.splitlines()[-20:]))
@@ -170,9 +181,10 @@ class Runner:
 
     def __init__(self, units: Units, jobs: int, flavors: tuple[str, ...] = FLAVORS) -> None:
         self.units, self.jobs, self.flavors = units, jobs, flavors
-        self.programs = {f: build(units, f, jobs) for f in flavors}
+        self.programs = {f: build(units, f, jobs, f == flavors[0]) for f in flavors}
         self.names = self._check_names()
         self.worlds = {"checks": world(False), "tests": world(True)}
+        self.worlds["release"] = self.worlds["tests"] + repr(RELEASE)
         self.cache: dict[str, str] = json.loads(CACHE.read_text()) if CACHE.exists() else {}
 
     def _check_names(self) -> dict[str, list]:
@@ -195,10 +207,18 @@ class Runner:
 
     def _by(self, unit: str, number: int, flavor: str, program: str) -> str:
         name = self.units.lab_of[unit].name if program == "checks" else program
-        for args in self._checks(unit) if program == "checks" else TESTS[flavor]:
+        for args in self._runs(unit, flavor, program):
             if why := self._run(self.programs[flavor][name], args, unit, number):
-                return f"{flavor} {why}"
+                return f"{flavor} {why}" + " DEBUG=0" * (program == "release")
         return ""
+
+    def _runs(self, unit: str, flavor: str, program: str) -> Sequence[list[str]]:
+        """How a program is run for this unit."""
+        if program == "checks":
+            return self._checks(unit)
+        if program == "tests":
+            return TESTS[flavor]
+        return RELEASE if unit in self.units.asserting() else []
 
     def original(self, unit: str, flavor: str, program: str = "checks") -> str:
         """What notices the unit with no change in it: for the host tests all units are the same one."""
