@@ -13,11 +13,6 @@
 
 extern const struct machine_options *host_options;
 
-/**
- * For a test of what comes after HAT_MISUSE(): it does nothing until this is called again, as without DEBUG.
- * @return  false: it does something all the same, this program has no mutants' copies of the units
- */
-bool host_forgive(bool yes);
 /** Let the CPU with this number be the one that runs. */
 void host_on(int id);
 /** Bring the CPUs up that the options want, CPU 0 excepted. */

@@ -3,25 +3,11 @@
  * @file
  * @brief Which mutant of which unit this run has.
  */
-#include <host/host.h>
 #include <host/mutants.h>
 #include <sys/debug.h>
 #include <sys/string.h>
 
 extern const struct mutant_unit __start_mutants[] __attribute__((weak)), __stop_mutants[] __attribute__((weak));
-
-bool host_forgives; /* what HAT_MISUSE is for mutants asks it: src/tools/hatlab/mutate.py */
-
-bool
-host_forgive(bool yes)
-{
-	host_forgives = yes;
-#ifdef DEBUG
-	return (&__start_mutants[0] != &__stop_mutants[0]);
-#else
-	return (true);
-#endif
-}
 
 static unsigned
 number(const char *p)

@@ -249,32 +249,6 @@ not_with_these(void)
 	host_free_space(src);
 }
 
-/** C-23: an address space ends that still shows another's table. Without an assertion the hold on that one is given back. */
-static void
-ends_with_shares(void)
-{
-	hat_t *src = hat_alloc(&wide), *hat = hat_alloc(&wide);
-	htable_t *source;
-	int32_t holds;
-
-	hat_memload(src, VA, page, RW, HAT_LOAD_SHARE);
-	source = htable_lookup(src, VA, 0);
-	holds = source->ht_busy;
-	(void)hat_share(hat, VA, src, VA, LEVEL_SIZE(1), 0);
-	expect(source->ht_busy == holds + 1, "%d holds instead of %d on a table that is shown", source->ht_busy, holds + 1);
-	if (host_forgive(true))
-		HATSTAT_INC(hs_htable_unshared); /* where there are statistics, nobody comes that far */
-	else
-		hat_unshare(hat, VA, LEVEL_SIZE(1), 0); /* or it is a panic: test_panic.c */
-	hat_free_start(hat);
-	hat_free_end(hat);
-	(void)host_forgive(false);
-	expect(source->ht_busy == holds, "%d holds instead of %d on a table that nobody shows any more", source->ht_busy, holds);
-	htable_release(source);
-	hat_unload(src, VA, PAGESIZE, HAT_UNLOAD);
-	host_free_space(src);
-}
-
 /** The page's lock is shared, and all its mappings are to go. */
 static void
 not_exclusive(hat_t *hat)
@@ -305,7 +279,6 @@ test_misuse(void)
 	not_for_sharing(hat);
 	not_with_these();
 	not_exclusive(hat);
-	ends_with_shares();
 	host_free_space(other);
 	host_free_space(hat);
 	page_free(page, 1);

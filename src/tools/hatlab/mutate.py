@@ -25,9 +25,6 @@ TYPES = {"void", "char", "int", "long", "short", "unsigned", "signed", "bool", "
 WORDS = {"if", "else", "while", "for", "do", "switch", "case", "default", "return", "break", "continue", "goto", "sizeof"}
 LEFT_ALONE = re.compile(r"ASSERT|HATSTAT_\w+|check_\w+|HAT_STAT\w*|__builtin_expect")
 MESSAGES = {"panic", "HAT_MISUSE", "printf"}  # what they say, in which order, is for people
-# HAT_MISUSE, where it matters: a test may ask for what comes after it without DEBUG (host_forgive()).
-FORGIVING = ["extern bool host_forgives;", "#undef HAT_MISUSE",
-             "#define HAT_MISUSE(...) ((void)(host_forgives || (hat_misuse(__FILE__, __LINE__, __VA_ARGS__), 0)))"]
 OTHERS = {
     "<": ("<=", ">="), ">": (">=", "<="), "<=": ("<", ">"), ">=": (">", "<"), "==": ("!=",), "!=": ("==",),
     "+": ("-",), "-": ("+",), "*": ("+",), "/": ("*",), "%": ("/",), "<<": (">>",), ">>": ("<<",),
@@ -303,8 +300,6 @@ class Unit:
         out = [f"/* Written by src/tools/mutants.py from {self.path.name}. */"]
         out += re.findall(r"^[ \t]*#[ \t]*include[^\n]*", self.text, flags=re.M)
         out += ["#include <host/mutants.h>", "#undef FLATTEN", "#define FLATTEN"]
-        if "HAT_MISUSE" in self.text:
-            out += FORGIVING
         out += [f"static __typeof__({name}) {name}__m0;" for name in public]
         starts, lines = [], sum(part.count("\n") + 1 for part in out)
         has = [set(names), *(self._callers(m.function) for m in chosen)]
