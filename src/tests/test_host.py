@@ -83,6 +83,20 @@ def planted(mistake):
     return build("amd64", program=f"wrong-{name}", UNITS=f"{unit}={wrong.relative_to(TOP)}")
 
 
+def shortest(program, name, args, steps):
+    """A history shows it, and one that is as short as it should be is C that compiles."""
+    said = run(program, "--test", "history", "--args", args, "--shrink", check=False, timeout=200).stdout
+    if steps == 0:
+        assert "fails before its first step" in said, said[-2000:]
+        return
+    found = re.search(r"shrink: (\d+) steps fail, .*\n(static const struct op seed_1\[\] = \{\n(?:\t\{ OP_.* \},\n)+\};\n)", said)
+    assert found and int(found[1]) <= steps and found[2].count("OP_") == int(found[1]), said[-2000:]
+    source = TOP / "build" / "host-mistakes" / name / "replay.c"
+    source.parent.mkdir(parents=True, exist_ok=True)
+    source.write_text(f"#include <host/history.h>\n{found[2]}const struct op *pasted = seed_1;\n")
+    run("gcc", "-fsyntax-only", "-Werror", "-ffreestanding", "-nostdinc", *(f"-I{TOP / d}" for d in ("src/host/inc", "src/host/amd64", "src", "src/amd64")), source)
+
+
 @cases(*MISTAKES)
 @limit(300)
 def test_host_finds(mistake):
@@ -92,15 +106,19 @@ def test_host_finds(mistake):
     done = run(program, "--test", "history", "--args", "kpm=0", check=False, timeout=200)
     assert done.returncode != 0, "not found"
     assert words in done.stdout, done.stdout[-2000:]
-    said = run(program, "--test", "history", "--args", "kpm=0", "--shrink", check=False, timeout=200).stdout
-    if steps == 0:
-        assert "fails before its first step" in said, said[-2000:]
-        return
-    found = re.search(r"shrink: (\d+) steps fail, .*\n(static const struct op seed_1\[\] = \{\n(?:\t\{ OP_.* \},\n)+\};\n)", said)
-    assert found and int(found[1]) <= steps and found[2].count("OP_") == int(found[1]), said[-2000:]
-    source = TOP / "build" / "host-mistakes" / name / "replay.c"
-    source.write_text(f"#include <host/history.h>\n{found[2]}const struct op *pasted = seed_1;\n")
-    run("gcc", "-fsyntax-only", "-Werror", "-ffreestanding", "-nostdinc", *(f"-I{TOP / d}" for d in ("src/host/inc", "src/host/amd64", "src", "src/amd64")), source)
+    shortest(program, name, "kpm=0", steps)
+
+
+PLANTS = [line for line in (TOP / "src/host/plants").read_text().splitlines() if not line.startswith("#")]
+
+
+@cases(*(re.sub(r"\S*/wrong/|\.c\b| +\d+.*", "", line) for line in PLANTS))
+@limit(300)
+def test_host_plants(name):
+    """an answer with a mistake of order or a flush is shown by a history, as short as it can be"""
+    path, steps, flavor, *args = next(line for line in PLANTS if f"/{name}.c" in line).split()
+    program = build(flavor, program=f"plant-{name}", UNITS=f"{name.split('-')[0]}={path}")
+    shortest(program, name, " ".join(args), int(steps))
 
 
 # Of two million calls for each width: steps, more where they are cheap. Somewhat more than half of them are calls.

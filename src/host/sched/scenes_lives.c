@@ -139,6 +139,43 @@ frame_is_free(void)
 	htable_dont_cache = 0;
 }
 
+/* ------------------------------------------------------------------ objects set aside */
+
+static htable_t *spare, *taken;
+
+static void
+one_is_out(void)
+{
+	load_first();
+	spare = htable_get_reserve();
+	expect(spare != NULL, "the reserve is empty");
+}
+
+static void
+put_spare(void)
+{
+	htable_put_reserve(spare);
+}
+
+static void
+take_spare(void)
+{
+	taken = htable_get_reserve();
+}
+
+static void
+reserve_is_whole(void)
+{
+	uint_t n = 0;
+
+	for (const htable_t *ht = htable_reserve_pool; ht != NULL; ht = ht->ht_next) {
+		expect(ht != taken, "what was taken is still in the reserve");
+		n++;
+	}
+	expect(n == htable_reserve_cnt, "%u objects are in the reserve, and %u are counted", n, htable_reserve_cnt);
+	htable_put_reserve(taken);
+}
+
 const struct scene scenes_lives[] = {
 	{ "steal-exit", 2, load_first, { steal_one, end_it }, NULL, 0 },
 	{ "steal-steal", 2, two_pages, { steal_one, steal_one }, NULL, 0 },
@@ -149,5 +186,6 @@ const struct scene scenes_lives[] = {
 	{ "share-unshare", 2, source_and_clients, { share, unshare }, one_sees_it, 0 },
 	{ "source-unload", 2, source_and_clients, { unload_source, write_if_there }, unshare_all, 0 },
 	{ "free-look", 2, table_of_one_page, { unload_page, look_at_frame }, frame_is_free, 0 },
+	{ "reserve", 2, one_is_out, { put_spare, take_spare }, reserve_is_whole, 0 },
 	{ 0 },
 };
