@@ -25,6 +25,7 @@
 	X(DEVLOAD, "devload") \
 	X(UNLOAD, "unload") \
 	X(UNLOAD_ALL, "unload all") \
+	X(SWAPOUT, "swapout") \
 	X(SETATTR, "setattr") \
 	X(CLRATTR, "clrattr") \
 	X(CHGATTR, "chgattr") \

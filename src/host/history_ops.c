@@ -188,6 +188,34 @@ do_unload_all(const struct op *op)
 	return (true);
 }
 
+/** A table of small pages goes as a whole, or, with a locked page in it, not at all. @return the first unit after it */
+static uint_t
+swap_table(struct model *m, struct model_region *r, uint_t i)
+{
+	uint_t end = model_table_end(r, i), locked = 0;
+
+	for (uint_t k = i; k < end; k++)
+		locked += r->page[k].locked;
+	for (uint_t k = i; k < end && locked == 0;)
+		k = model_unmap(m, r, k);
+	return (end);
+}
+
+static bool
+do_swapout(const struct op *op)
+{
+	struct model *m = history_space(op->space);
+
+	if (m == NULL || m->kernel)
+		return (false);
+	hat_swapout(m->hat);
+	for (uint_t k = 0; k < m->nregions; k++)
+		for (uint_t i = 0; i < m->region[k].n;)
+			i = swap_table(m, &m->region[k], i);
+	expect(mmu_verify(host_exempt()) == 0, "translations are left behind");
+	return (true);
+}
+
 /* ------------------------------------------------------------------ attributes, accessed and dirty */
 
 static bool
@@ -608,6 +636,7 @@ static bool (*const does[OP_NKINDS])(const struct op *) = {
 	[OP_DEVLOAD] = do_devload,
 	[OP_UNLOAD] = do_unload,
 	[OP_UNLOAD_ALL] = do_unload_all,
+	[OP_SWAPOUT] = do_swapout,
 	[OP_SETATTR] = do_attributes,
 	[OP_CLRATTR] = do_attributes,
 	[OP_CHGATTR] = do_attributes,

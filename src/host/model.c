@@ -119,6 +119,14 @@ model_units(const struct model_region *r, level_t level)
 	return (LEVEL_SHIFT(level) <= r->shift ? 1 : 1u << (LEVEL_SHIFT(level) - r->shift));
 }
 
+uint_t
+model_table_end(const struct model_region *r, uint_t i)
+{
+	uint_t end = i + (uint_t)((LEVEL_SIZE(1) - (model_va(r, i) & LEVEL_OFFSET(1))) >> PAGESHIFT);
+
+	return (r->shift > PAGESHIFT ? i + 1 : MIN(end, r->n));
+}
+
 struct model_page *
 model_leaf(const struct model_region *r, uint_t i)
 {

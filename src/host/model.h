@@ -55,6 +55,8 @@ struct model_page *model_find(struct model *m, uintptr_t va, struct model_region
 struct model_page *model_leaf(const struct model_region *r, uint_t i);
 /** Units that a leaf at this level takes (a leaf smaller than a unit: one). */
 uint_t model_units(const struct model_region *r, level_t level);
+/** The first unit behind those that one table of small pages maps; of large units each is by itself. */
+uint_t model_table_end(const struct model_region *r, uint_t i);
 /** The level that hat_devload() will choose for a unit, when all it covers is free: the rule, not the HAT's answer. */
 level_t model_level(const struct model *m, uintptr_t va, pfn_t pfn, size_t len);
 /** Is access allowed by what was asked for? @param how MMU_* */

@@ -111,8 +111,7 @@ theft_judge(struct model *m, uintptr_t va, size_t len, theft_func_t *func)
 		struct model_region *r = &m->region[k];
 
 		for (uint_t i = 0, end; r->shift == PAGESHIFT && r->mapped != 0 && i < r->n; i = end) {
-			end = i + (uint_t)((LEVEL_SIZE(1) - (model_va(r, i) & LEVEL_OFFSET(1))) >> PAGESHIFT);
-			end = MIN(end, r->n);
+			end = model_table_end(r, i);
 			gone += judge_table(&(struct judged){ .m = m, .r = r, .i = i, .end = end, .va = va, .len = len }, func);
 		}
 	}

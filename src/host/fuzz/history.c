@@ -57,7 +57,7 @@ decode(const unsigned char *p)
 
 	if (op.space >= (int)SPACES)
 		op.space = KERNEL_SPACE;
-	if (op.kind == OP_ALLOC || op.kind == OP_FREE || op.kind == OP_UNLOAD_ALL)
+	if (op.kind == OP_ALLOC || op.kind == OP_FREE || op.kind == OP_UNLOAD_ALL || op.kind == OP_SWAPOUT)
 		op.space = MAX(op.space, 0);
 	op.attr = PROT_READ | (p[7] & (PROT_WRITE | PROT_EXEC | PROT_USER | HAT_NOSYNC));
 	op.n = p[8] & 0x80 ? LARGE_UNITS : 1 + (p[8] & 15u);
