@@ -88,6 +88,7 @@ void test_boot(void);
 void test_pure(void);
 void test_panic(void);
 void test_branches(void);
+void test_build(void);
 void test_misuse(void);
 void test_history(void);
 void test_replays(void);

@@ -12,7 +12,7 @@
 /** What a run is to do; filled in from the command line or from the fixed list of main.c. */
 struct machine_options {
 	const char *program;                       /**< how it was called */
-	const char *test;                          /**< "boot", "pure", "branches", "misuse", "history", "replays" or "panic" */
+	const char *test;                          /**< a name of tests.c */
 	const char *cmdline;                       /**< the kernel's own words, as GRUB would give them: kpm=0 force_steal=3 ... */
 	unsigned int cpus;                         /**< pretend CPUs, 1 ... 8 */
 	unsigned int no_1g, no_nx, no_pge, no_cx8; /**< the pretend CPU lacks 1 GiB pages, no-execute, global pages, CMPXCHG8B */

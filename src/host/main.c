@@ -44,7 +44,7 @@ static const struct machine_options defaults = {
 #define RUN_SECONDS 60 /**< a run of the list takes two */
 
 static const char usage[] = "usage: %s                            the fixed list of runs\n"
-			    "       %s --test boot|pure|branches|misuse|history|share|replays|panic [options]   one run\n"
+			    "       %s --test boot|pure|branches|build|misuse|history|share|replays|panic [options]   one run\n"
 			    "  --args \"WORDS\"   the kernel's command line: kpm=0 force_steal=3 page_fail_after=7 ...\n"
 			    "  --cpus N         pretend CPUs, 1 to 8 (4)\n"
 			    "  --no-1g --no-nx --no-pge --no-cx8   a pretend CPU without that\n"
@@ -166,6 +166,10 @@ static const struct run {
 	RUN(W32, "branches", "pae=0", 2, 1, 0),
 	RUN(W32, "branches", "pae=0 pse=0", 2, 1, 0),
 	RUN(W64, "branches", "", 2, 1, 0, .no_1g = 1),
+	RUN(ANY, "build", "", 2, 1, 0),
+	RUN(W64, "build", "kpm=0", 1, 1, 0, .no_1g = 1),
+	RUN(W32, "build", "pae=0", 2, 1, 0),
+	RUN(W32, "build", "pae=0 pse=0", 1, 1, 0),
 	RUN(ANY, "misuse", "", 2, 1, 0),
 	RUN(W32, "misuse", "pae=0", 2, 1, 0),
 	RUN(W32, "misuse", "pae=0 pse=0", 2, 1, 0),

@@ -31,9 +31,11 @@ PRAGMAS = "".join(f'#pragma GCC diagnostic {how}\n' for how in (
     'ignored "-Wmaybe-uninitialized"', 'ignored "-Wuninitialized"', 'ignored "-Wparentheses"'))
 
 # After the lab's own checks: the host tests, cheapest first.
+ADOPTION = [["--test", "panic", "--cpus", "1", "--args", f"panic=attach-{what}"] for what in ("reserve", "memory", "page", "link")]
 HISTORY = ["--test", "history", "--every", "100", "--steps"]
 TESTS = {
     "amd64": (["--test", "boot", "--cpus", "2"], ["--test", "pure", "--cpus", "2"], ["--test", "branches", "--cpus", "2"],
+              ["--test", "build", "--cpus", "2"], ["--test", "build", "--cpus", "1", "--args", "kpm=0", "--no-1g"], *ADOPTION,
               ["--test", "misuse", "--cpus", "2"], [*HISTORY, "2000", "--cpus", "2", "--seed", "2"],
               [*HISTORY, "2000", "--cpus", "3", "--seed", "6", "--kmem-fail", "3", "--args", "force_steal=2 page_fail_after=5"],
               ["--test", "branches", "--cpus", "2", "--args", "kpm=0"], ["--test", "share", "--cpus", "2"], ["--test", "replays", "--cpus", "2"],
