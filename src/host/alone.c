@@ -119,6 +119,7 @@ xc_call(cpuset_t set, xc_func_t func, uintptr_t a, uintptr_t b)
 	int me = CPU->cpu_id;
 	uint_t y = host_patience;
 
+	host_may_not_move("xc_call");
 	for (int id = 0; id < NCPU; id++) {
 		if (!(set & CPUSET(id)) || cpu[id] == NULL || !cpu[id]->cpu_online)
 			continue;

@@ -44,6 +44,8 @@ void host_windows_not_global(void);
 
 /** Asserts that the running thread may block, allocate and free here: no lock, no window, preemption on. */
 void host_may_block(const char *what);
+/** Asserts that it stays on its CPU here. */
+void host_may_not_move(const char *what);
 /** Is m one of this hat's locks? @return its rank, see lock.c */
 const hat_t *host_hat_of(const void *addr);
 

@@ -220,6 +220,36 @@ stack_first(hat_t *hat)
 	}
 }
 
+/* ------------------------------------------------------------------ locks */
+
+static hat_t *first;
+
+static void
+list_is_back(void)
+{
+	kas_hat->hat_next = first;
+}
+
+/** The list of address spaces is there only for who has its lock; how many they are is asked when one is not enough. */
+static void
+list_lock(void)
+{
+	for (uint_t n = 1; n <= 2; n++) {
+		htable_t *got, *next;
+
+		first = kas_hat->hat_next;
+		kas_hat->hat_next = (hat_t *)(uintptr_t)PAGESIZE; /* nothing can be read there */
+		host_before_which = &hat_list_lock;
+		host_before_lock = list_is_back;
+		got = htable_steal(n);
+		expect(host_before_lock == NULL, "nobody has looked at the list of address spaces");
+		for (; got != NULL; got = next) {
+			next = got->ht_next;
+			htable_free(got);
+		}
+	}
+}
+
 /* ------------------------------------------------------------------ objects */
 
 /** The reserve takes what it lacks and no more; an object in it has no frame. */
@@ -329,6 +359,7 @@ test_build(void)
 	found(pp);
 	stack_raced_empty(hat);
 	stack_first(hat);
+	list_lock();
 	objects(hat);
 	hashes(hat);
 	chains();

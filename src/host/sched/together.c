@@ -160,6 +160,7 @@ handler(void *arg)
 void
 xc_call(cpuset_t set, xc_func_t func, uintptr_t a, uintptr_t b)
 {
+	host_may_not_move("xc_call");
 	for (int id = 0; id < NCPU; id++)
 		if ((set & CPUSET(id)) && cpu[id] != NULL && cpu[id]->cpu_online)
 			sched_interrupt(id, cpu[id], handler, &(struct call){ cpu[id], func, a, b });
