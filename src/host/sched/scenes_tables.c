@@ -125,6 +125,14 @@ load_next(void)
 	hat_memload(space, VA + LARGE, page[2], RW, HAT_LOAD);
 }
 
+/** It is there, whatever became of the tables above both. */
+static void
+next_only(void)
+{
+	expect(!hat_probe(space, VA), "the first page is still mapped");
+	expect_mapped(VA + LARGE, 2);
+}
+
 /** The stack of cached tables is not empty. */
 static void
 one_cached(void)
@@ -169,6 +177,7 @@ const struct scene scenes_tables[] = {
 	{ "walk-create", 2, large_page_behind, { walk_to_it, load_first }, NULL, 0 },
 	{ "steal-unmap", 2, two_pages, { steal_one, unload_first }, NULL, 0 },
 	{ "steal-fault", 2, two_pages_run, { steal_one, write_first }, write_is_noted, 0 },
+	{ "unlink-link", 2, load_first, { unload_first, load_next }, next_only, 0 },
 	{ "reap-alloc", 2, one_cached, { reap, load_next }, NULL, 0 },
 	{ 0 },
 };
