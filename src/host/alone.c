@@ -29,6 +29,12 @@ host_reads(const volatile void *what)
 	(void)what;
 }
 
+void
+host_frees(const void *what, size_t size)
+{
+	(void)what, (void)size;
+}
+
 /** Let others run until it is over; where there are none, or preemption is off, it never is. */
 void
 host_wait(bool (*ready)(const void *), const void *what, const char *why)

@@ -59,6 +59,8 @@ void host_before(const volatile void *what);
 void host_after(const volatile void *what);
 /** It is looked at, and not changed. */
 void host_reads(const volatile void *what);
+/** An object is about to be given back: all of it changes. */
+void host_frees(const void *what, size_t size);
 /** The running thread has to wait. Returns when it may look again. */
 void host_wait(bool (*ready)(const void *), const void *what, const char *why);
 /** Is this a lock that is not the HAT's, but may be taken, last? */

@@ -112,12 +112,6 @@ write_is_noted(void)
 	expect((page[0]->p_nrm & P_MOD) || (hat_pagesync(page[0], 0) & P_MOD), "a write is noted nowhere");
 }
 
-static void
-reap(void)
-{
-	htable_reap(NULL);
-}
-
 /** Another table of the lowest level, no other. */
 static void
 load_next(void)

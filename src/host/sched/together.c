@@ -28,6 +28,12 @@ host_reads(const volatile void *what)
 }
 
 void
+host_frees(const void *what, size_t size)
+{
+	sched_frees(what, size);
+}
+
+void
 host_wait(bool (*ready)(const void *), const void *what, const char *why)
 {
 	sched_wait(ready, what, why);
