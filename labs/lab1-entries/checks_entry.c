@@ -74,11 +74,11 @@ function(const char *name)
 
 static uint_t pace, phase, when;
 
-/* Another CPU writes the entry, turn and turn about; at last it lets it be. */
+/* Another CPU writes the entry, turn and turn about; at last, later than a sanitizer takes to come to the load, it lets it be. */
 static void
 turn(uint_t n)
 {
-	if (n < 40 && (n + phase) % pace == 0)
+	if (n < 150 && (n + phase) % pace == 0)
 		cell_put(cell_get() == narrowed(ONE) ? narrowed(TWO) : narrowed(ONE));
 }
 

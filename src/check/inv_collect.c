@@ -8,6 +8,7 @@
 #include <check/walk.h>
 #include <sys/peek.h>
 #include <sys/string.h>
+#include <sys/thread.h>
 #include <sys/xcall.h>
 #include <memmap.h>
 
@@ -232,10 +233,13 @@ inv_collect(void)
 	relate();
 	inv_find_vlp();
 	memset(inv.cr3, 0, sizeof(inv.cr3));
-	if (ncpus > 1)
+	if (ncpus > 1) {
+		kpreempt_disable();
 		xc_call(~(cpuset_t)0, note_cr3, 0, 0);
-	else
+		kpreempt_enable();
+	} else {
 		note_cr3(0, 0);
+	}
 	return (true);
 }
 

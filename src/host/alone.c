@@ -29,6 +29,12 @@ host_reads(const volatile void *what)
 	(void)what;
 }
 
+void
+host_frees(const void *what, size_t size)
+{
+	(void)what, (void)size;
+}
+
 /** Let others run until it is over; where there are none, or preemption is off, it never is. */
 void
 host_wait(bool (*ready)(const void *), const void *what, const char *why)
@@ -119,6 +125,7 @@ xc_call(cpuset_t set, xc_func_t func, uintptr_t a, uintptr_t b)
 	int me = CPU->cpu_id;
 	uint_t y = host_patience;
 
+	host_may_not_move("xc_call");
 	for (int id = 0; id < NCPU; id++) {
 		if (!(set & CPUSET(id)) || cpu[id] == NULL || !cpu[id]->cpu_online)
 			continue;

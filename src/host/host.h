@@ -44,6 +44,8 @@ void host_windows_not_global(void);
 
 /** Asserts that the running thread may block, allocate and free here: no lock, no window, preemption on. */
 void host_may_block(const char *what);
+/** Asserts that it stays on its CPU here. */
+void host_may_not_move(const char *what);
 /** Is m one of this hat's locks? @return its rank, see lock.c */
 const hat_t *host_hat_of(const void *addr);
 
@@ -57,6 +59,8 @@ void host_before(const volatile void *what);
 void host_after(const volatile void *what);
 /** It is looked at, and not changed. */
 void host_reads(const volatile void *what);
+/** An object is about to be given back: all of it changes. */
+void host_frees(const void *what, size_t size);
 /** The running thread has to wait. Returns when it may look again. */
 void host_wait(bool (*ready)(const void *), const void *what, const char *why);
 /** Is this a lock that is not the HAT's, but may be taken, last? */
@@ -88,6 +92,7 @@ void test_boot(void);
 void test_pure(void);
 void test_panic(void);
 void test_branches(void);
+void test_build(void);
 void test_misuse(void);
 void test_steal(void);
 void test_history(void);

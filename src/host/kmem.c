@@ -103,6 +103,7 @@ void
 kmem_cache_free(kmem_cache_t *c, void *obj)
 {
 	host_may_block("kmem_cache_free");
+	host_frees(obj, c->kc_size);
 	machine_lock();
 	if (c->kc_inuse-- == 0)
 		panic("kmem_cache_free: nothing of %s is out", c->kc_name);
@@ -184,6 +185,7 @@ kmem_free(void *p, size_t size)
 		page_give_back(p);
 		return;
 	}
+	host_frees(p, size);
 	machine_free(memset(p, PATTERN_FREE, size));
 }
 

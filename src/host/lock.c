@@ -84,6 +84,13 @@ host_may_block(const char *what)
 }
 
 void
+host_may_not_move(const char *what)
+{
+	if (curthread->t_preempt == 0 && CPU->cpu_intr_depth == 0)
+		panic("%s: with preemption on", what);
+}
+
+void
 mutex_init(kmutex_t *m)
 {
 	memset(m, 0, sizeof(*m));

@@ -16,6 +16,7 @@ static const struct {
 	{ "boot", test_boot },
 	{ "pure", test_pure },
 	{ "branches", test_branches },
+	{ "build", test_build },
 	{ "misuse", test_misuse },
 	{ "steal", test_steal },
 	{ "history", test_history },

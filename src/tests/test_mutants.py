@@ -32,6 +32,15 @@ x86pte_release_pagetable(htable_t *ht)
 	if (small(ht->ht_level, 1u))
 		mutex_enter(&ht->ht_hat->hat_mutex);
 }
+
+void
+x86pte_cpu_fini(struct cpu *cp)
+{
+	mutex_enter(&cp->cpu_hat_info->hci_mutex);
+	if (cp == NULL)
+		panic("no CPU");
+	mutex_exit(&cp->cpu_hat_info->hci_mutex);
+}
 """
 
 
@@ -61,6 +70,8 @@ def test_changes():
                    ("arguments", "ht->ht_level, 1u", "1u, ht->ht_level"), ("lock", "mutex_enter(&ht->ht_hat->hat_mutex);", ";"),
                    ("condition", "small(ht->ht_level, 1u)", "!(small(ht->ht_level, 1u))")):
         assert wanted in made, (wanted, made)
+    body = unit.text[unit.text.index("\n\tif (cp") : unit.text.rindex("mutex_exit")]
+    assert ("lock", unit.text[unit.text.rindex("mutex_enter") : unit.text.rindex("\n}")], f";{body};") in made, made
     assert not any(m.start == unit.text.index(word) for m in unit.mutants for word in ("< b", "< 3", "+ 1", "*)ht", "*up", "(void)up"))
     for m in unit.mutants:
         text = m.apply(unit.text)

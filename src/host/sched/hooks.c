@@ -22,11 +22,11 @@ seen(const volatile void *p, size_t n, bool write)
 	if (task_owns(a))
 		return;
 	if (running != NULL) {
-		wrong = memory_wrong(a, n);
-		if (wrong != NULL)
-			search_fail(wrong);
 		running->count++;
 		search_point(a, order_matters(a, n));
+		wrong = memory_wrong(a, n); /* as whoever came first has left it */
+		if (wrong != NULL)
+			search_fail(wrong);
 		order_access(a, n, write);
 	}
 	if (write)

@@ -267,15 +267,16 @@ order_access(uintptr_t a, size_t n, bool write)
 {
 	struct places p = places_of(a, n);
 	struct cell *c;
-	bool whole;
+	bool whole, matters;
 
 	if (is_ignored(a))
 		return;
-	if (order_matters(a, n))
-		event(a, n, write);
-	while ((c = next_place(&p, &whole)) != NULL)
+	matters = order_matters(a, n);
+	while ((c = next_place(&p, &whole)) != NULL) /* before it is an event, from which the CPU learns */
 		if (!c->matters)
 			watch(c, write && !whole);
+	if (matters)
+		event(a, n, write);
 }
 
 bool

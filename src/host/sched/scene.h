@@ -81,6 +81,12 @@ steal_one(void)
 	if (ht != NULL)
 		htable_free(ht);
 }
+
+static inline void
+reap(void)
+{
+	htable_reap(NULL);
+}
 /** @} */
 
 #endif

@@ -180,6 +180,7 @@ const struct scene scenes_lives[] = {
 	{ "steal-exit", 2, load_first, { steal_one, end_it }, NULL, 0 },
 	{ "steal-steal", 2, two_pages, { steal_one, steal_one }, NULL, 0 },
 	{ "steals-exit", 3, load_first, { steal_one, steal_one, end_it }, NULL, 0 },
+	{ "reap-exit", 2, load_first, { reap, end_it }, NULL, 0 },
 	{ "steal-page", 2, two_pages, { steal_one, take_page }, NULL, 0 },
 	{ "page-exit", 2, load_first, { take_page, end_it }, NULL, 0 },
 	{ "steal-share", 2, another_space, { steal_one, begin_to_share }, is_shared, 0 },

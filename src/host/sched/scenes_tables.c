@@ -112,17 +112,19 @@ write_is_noted(void)
 	expect((page[0]->p_nrm & P_MOD) || (hat_pagesync(page[0], 0) & P_MOD), "a write is noted nowhere");
 }
 
-static void
-reap(void)
-{
-	htable_reap(NULL);
-}
-
 /** Another table of the lowest level, no other. */
 static void
 load_next(void)
 {
 	hat_memload(space, VA + LARGE, page[2], RW, HAT_LOAD);
+}
+
+/** It is there, whatever became of the tables above both. */
+static void
+next_only(void)
+{
+	expect(!hat_probe(space, VA), "the first page is still mapped");
+	expect_mapped(VA + LARGE, 2);
 }
 
 /** The stack of cached tables is not empty. */
@@ -169,6 +171,7 @@ const struct scene scenes_tables[] = {
 	{ "walk-create", 2, large_page_behind, { walk_to_it, load_first }, NULL, 0 },
 	{ "steal-unmap", 2, two_pages, { steal_one, unload_first }, NULL, 0 },
 	{ "steal-fault", 2, two_pages_run, { steal_one, write_first }, write_is_noted, 0 },
+	{ "unlink-link", 2, load_first, { unload_first, load_next }, next_only, 0 },
 	{ "reap-alloc", 2, one_cached, { reap, load_next }, NULL, 0 },
 	{ 0 },
 };

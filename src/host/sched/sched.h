@@ -25,6 +25,8 @@ int sched_me(void);
 void sched_before(const volatile void *what);
 void sched_after(const volatile void *what);
 void sched_reads(const volatile void *what);
+/** An object is about to be given back. */
+void sched_frees(const volatile void *what, unsigned long size);
 void sched_wait(_Bool (*ready)(const void *), const void *what, const char *why);
 /** Have CPU `id` interrupted where it stands and run handler(arg), nobody seeing it in between; `cpu` is for scene_takes_interrupts(). */
 void sched_interrupt(int id, const void *cpu, void (*handler)(void *), void *arg);

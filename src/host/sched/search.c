@@ -287,10 +287,10 @@ sched_before(const volatile void *what)
 	if (running == NULL)
 		return;
 	a = memory_place((uintptr_t)what);
-	if (memory_wrong(a, 1) != NULL)
-		search_fail(memory_wrong(a, 1));
 	running->count++;
 	search_point(a, order_matters(a, 1));
+	if (memory_wrong(a, 1) != NULL) /* as whoever came first has left it */
+		search_fail(memory_wrong(a, 1));
 }
 
 void
@@ -307,6 +307,20 @@ sched_reads(const volatile void *what)
 		return;
 	sched_before(what);
 	order_access(memory_place((uintptr_t)what), 1, false);
+}
+
+/** Whoever uses one of its bytes without knowing whether he comes first uses, in another order, what has gone. */
+void
+sched_frees(const volatile void *what, unsigned long size)
+{
+	uintptr_t a;
+
+	if (running == NULL)
+		return;
+	a = memory_place((uintptr_t)what);
+	running->count++;
+	search_point(a, order_matters(a, size));
+	order_access(a, size, true);
 }
 
 void

@@ -178,6 +178,13 @@ sched_done_by_others(int me)
 
 extern void AnnotateBenignRaceSized(const char *file, int line, const volatile void *p, size_t size, const char *why);
 
+/** The library sees that by itself. */
+void
+sched_frees(const volatile void *what, unsigned long size)
+{
+	(void)what, (void)size;
+}
+
 void
 sched_ignore(const volatile void *what, unsigned long size)
 {

@@ -28,6 +28,12 @@ host_reads(const volatile void *what)
 }
 
 void
+host_frees(const void *what, size_t size)
+{
+	sched_frees(what, size);
+}
+
+void
 host_wait(bool (*ready)(const void *), const void *what, const char *why)
 {
 	sched_wait(ready, what, why);
@@ -160,6 +166,7 @@ handler(void *arg)
 void
 xc_call(cpuset_t set, xc_func_t func, uintptr_t a, uintptr_t b)
 {
+	host_may_not_move("xc_call");
 	for (int id = 0; id < NCPU; id++)
 		if ((set & CPUSET(id)) && cpu[id] != NULL && cpu[id]->cpu_online)
 			sched_interrupt(id, cpu[id], handler, &(struct call){ cpu[id], func, a, b });

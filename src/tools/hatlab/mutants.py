@@ -32,10 +32,12 @@ PRAGMAS = "".join(f'#pragma GCC diagnostic {how}\n' for how in (
 
 # After the lab's own checks: the host tests, cheapest first.
 PANIC = ["--test", "panic", "--args"]
+ADOPTION = [[*PANIC, f"panic=attach-{what}", "--cpus", "1"] for what in ("reserve", "memory", "page", "link")]
 HISTORY = ["--test", "history", "--every", "100", "--steps"]
 TESTS = {
     "amd64": (["--test", "boot", "--cpus", "2"], ["--test", "pure", "--cpus", "2"], ["--test", "branches", "--cpus", "2"],
-              ["--test", "misuse", "--cpus", "2"], ["--test", "steal", "--cpus", "2"],
+              ["--test", "build", "--cpus", "2"], ["--test", "build", "--cpus", "1", "--args", "kpm=0", "--no-1g"],
+              ["--test", "misuse", "--cpus", "2"], ["--test", "steal", "--cpus", "2"], *ADOPTION,
               [*PANIC, "panic=end-with-shares"], [*PANIC, "panic=reserve-tables", "--kmem-fail", "3"],
               [*HISTORY, "2000", "--cpus", "2", "--seed", "2"],
               [*HISTORY, "2000", "--cpus", "3", "--seed", "6", "--kmem-fail", "3", "--args", "force_steal=2 page_fail_after=5"],

@@ -31,6 +31,7 @@ OTHERS = {
     "&": ("|",), "|": ("&",), "^": ("|",), "&&": ("||",), "||": ("&&",),
     "+=": ("-=",), "-=": ("+=",), "|=": ("&=",), "&=": ("|=",), "++": ("--",), "--": ("++",),
 }
+TAKES, GIVES = {"mutex_enter", "x86_hm_enter", "kpreempt_disable"}, {"mutex_exit", "x86_hm_exit", "kpreempt_enable"}
 KINDS = (("lock", r"\b(mutex_(enter|exit|tryenter)|kpreempt_\w+|x86_hm_\w+|cv_\w+)\b"), ("flush", r"\b(hat_tlb_inval|tlb_\w+|invlpg|write_cr[34])\b"),
          ("hold", r"\b(htable_acquire|htable_release|ht_busy)\b"), ("count", r"\b\w*(_cnt|_count|count)\b|\batomic_\w+|\+\+|--|[-+]="))
 
@@ -152,6 +153,7 @@ class Unit:
             elif t.kind == "name":
                 yield from self._name(i, t, before, after, function)
         yield from self._statements(opening, closing, skipped)
+        yield from self._forgotten(opening, closing, skipped)
 
     def _is_type(self, i: int) -> bool:
         t = self.tokens[i]
@@ -258,6 +260,19 @@ class Unit:
                     yield i, end, ";", self._kind(text)
                 i = end
             i += 1
+
+    def _forgotten(self, opening, closing, skipped):
+        """Of each lock that a function takes and gives back, all those calls left out: with one of them there would be complaints at once."""
+        calls: dict[str, list[tuple[int, int]]] = {}
+        for a, b, _, what in self._statements(opening, closing, skipped):
+            if what == "lock" and self.tokens[a].text in TAKES | GIVES:
+                calls.setdefault("".join(t.text for t in self.tokens[a + 1 : b]), []).append((a, b))
+        for places in calls.values():
+            names = {self.tokens[a].text for a, _ in places}
+            if names & TAKES and names & GIVES:
+                spans = [(self.tokens[a].start, self.tokens[b].end) for a, b in places]
+                kept = [self.text[end:start] for (_, end), (start, _) in zip(spans, spans[1:])]
+                yield places[0][0], places[-1][1], ";" + "".join(part + ";" for part in kept), "lock"
 
     def _statement_end(self, i, closing):
         while i < closing and self.tokens[i].text != ";":
