@@ -127,7 +127,7 @@ select_init(void)
 static void
 remember(uint_t index, uint8_t copy, const uintptr_t *args)
 {
-	uint32_t slot = __atomic_fetch_add(&ncalls, 1, __ATOMIC_SEQ_CST) & (TRIAL_NCALLS - 1);
+	uint32_t slot = (atomic_add_32(&ncalls, 1) - 1) & (TRIAL_NCALLS - 1);
 	struct trial_call *c = &calls[slot];
 
 	c->tr_func = index;

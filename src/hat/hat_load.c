@@ -82,7 +82,7 @@ count_up(htable_t *ht, uint_t entry, uint_t n)
 {
 	for (uint_t e = entry; e < entry + n; e = ((e >> MMU_GROUP_SHIFT) + 1) << MMU_GROUP_SHIFT)
 		htable_note(ht, e);
-	(void)__atomic_add_fetch(&ht->ht_valid_cnt, (int32_t)n, __ATOMIC_SEQ_CST);
+	(void)atomic_add_int(&ht->ht_valid_cnt, (int32_t)n);
 	atomic_add_long(&ht->ht_hat->hat_pages_mapped[ht->ht_level], (long)n);
 }
 

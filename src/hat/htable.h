@@ -86,7 +86,7 @@ htable_note(htable_t *ht, uint_t entry)
 	uint32_t bit = 1u << (entry >> MMU_GROUP_SHIFT);
 
 	if (!(ht->ht_groups & bit))
-		(void)__atomic_or_fetch(&ht->ht_groups, bit, __ATOMIC_SEQ_CST);
+		atomic_or_32(&ht->ht_groups, bit);
 }
 
 /** The first entry from this one on that can be valid; HTABLE_NUM_PTES(ht) or more: none. A shared table's bits are its source's. */

@@ -18,7 +18,7 @@ counted(const htable_t *ht, uint_t rank)
 static void
 set_rank(htable_t *ht, uint_t rank)
 {
-	uint_t was = __atomic_exchange_n(&ht->ht_rank, (uint8_t)rank, __ATOMIC_SEQ_CST);
+	uint_t was = atomic_swap_8(&ht->ht_rank, (uint8_t)rank);
 	hat_t *hat = ht->ht_hat;
 
 	if (was == rank)
@@ -67,6 +67,6 @@ htable_rank_forget(hat_t *hat)
 		uint32_t n = hat->hat_ranks[r];
 
 		if (n != 0)
-			(void)__atomic_sub_fetch(&htable_ranks[r], n, __ATOMIC_SEQ_CST);
+			(void)atomic_add_32(&htable_ranks[r], -n);
 	}
 }

@@ -47,7 +47,7 @@ htable_sweep(htable_t *ht, uint_t entry, uint_t end)
 	uint_t gone = pte_sweep(x86pte_access_pagetable(ht, entry), end - entry, &seen);
 
 	x86pte_release_pagetable(ht);
-	(void)__atomic_sub_fetch(&ht->ht_valid_cnt, (int32_t)gone, __ATOMIC_SEQ_CST);
+	(void)atomic_add_int(&ht->ht_valid_cnt, -(int32_t)gone);
 	atomic_add_long(&ht->ht_hat->hat_pages_mapped[ht->ht_level], -(long)gone);
 	return (seen);
 }

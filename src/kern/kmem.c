@@ -21,6 +21,7 @@
  * callbacks and then gives empty slabs back.
  */
 #include <kern/thread_impl.h>
+#include <sys/atomic.h>
 #include <sys/debug.h>
 #include <sys/kmem.h>
 #include <sys/mutex.h>
@@ -260,7 +261,7 @@ fail_on_purpose(int kmflag)
 	static volatile uint32_t count;
 
 	if (kmem_fail_after != 0 && (kmflag & KM_NOSLEEP) && reaper_started)
-		return (__atomic_add_fetch(&count, 1, __ATOMIC_SEQ_CST) % kmem_fail_after == 0);
+		return (atomic_add_32(&count, 1) % kmem_fail_after == 0);
 #endif
 	(void)kmflag;
 	return (false);

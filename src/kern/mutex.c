@@ -173,7 +173,7 @@ mutex_exit_slow(kmutex_t *m)
 		return;
 	if (m->m_owner != me)
 		panic("mutex_exit: thread %s does not hold mutex 0x%lx", me->t_name, (ulong_t)(uintptr_t)m);
-	(void)__atomic_exchange_n(&m->m_owner, NULL, __ATOMIC_SEQ_CST);
+	(void)atomic_swap_ptr((void *volatile *)&m->m_owner, NULL);
 	if (*(kthread_t *volatile *)&m->m_waiters != NULL)
 		mutex_wake(m);
 	held_remove(me, m);
@@ -220,7 +220,7 @@ cv_wait(kcondvar_t *cv, kmutex_t *m)
 	held_remove(me, m);
 	waitq_add(&cv->cv_waiters, me);
 	me->t_state = T_SLEEP;
-	(void)__atomic_exchange_n(&m->m_owner, NULL, __ATOMIC_SEQ_CST);
+	(void)atomic_swap_ptr((void *volatile *)&m->m_owner, NULL);
 	if (m->m_waiters != NULL)
 		sched_wake(waitq_take(&m->m_waiters));
 	sched_switch();

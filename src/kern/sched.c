@@ -252,7 +252,7 @@ void
 ap_main(cpu_t *c)
 {
 	c->cpu_online = CPU_ANSWERS;
-	(void)__atomic_add_fetch(&ncpus, 1, __ATOMIC_SEQ_CST);
+	atomic_inc_int(&ncpus);
 	hat_cpu_online(c);
 	write_cr4(read_cr4() ^ CR4_PGE); /* drops global translations too, either way [SDM3 4.10.4.1] */
 	write_cr4(read_cr4() ^ CR4_PGE);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /**
  * @file
- * @brief Atomic operations. All are full barriers (spec 8.3); atomic_cas_* return the value found.
+ * @brief Atomic operations, and no other file has any. All are full barriers (spec 8.3); atomic_cas_* return the value found.
  */
 #ifndef SYS_ATOMIC_H
 #define SYS_ATOMIC_H
@@ -21,6 +21,14 @@ static inline uint64_t
 atomic_cas_64(volatile uint64_t *p, uint64_t old, uint64_t new)
 {
 	return (__sync_val_compare_and_swap(p, old, new));
+}
+
+/** The same for a number as wide as a pointer. */
+static inline ulong_t
+atomic_cas_long(volatile ulong_t *p, ulong_t old, ulong_t new)
+{
+	__atomic_compare_exchange_n(p, &old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	return (old);
 }
 
 /** The same for a pointer. */
@@ -89,8 +97,36 @@ atomic_and_32(volatile uint32_t *p, uint32_t bits)
 	(void)__atomic_and_fetch(p, bits, __ATOMIC_SEQ_CST);
 }
 /** @} */
+/** @name Arithmetic with the result
+ * @{ */
+static inline int32_t
+atomic_add_int(volatile int32_t *p, int32_t n)
+{
+	return (__atomic_add_fetch(p, n, __ATOMIC_SEQ_CST));
+}
+static inline uint32_t
+atomic_add_32(volatile uint32_t *p, uint32_t n)
+{
+	return (__atomic_add_fetch(p, n, __ATOMIC_SEQ_CST));
+}
+/** @} */
 /** @name Store a value and return the one before
  * @{ */
+static inline void *
+atomic_swap_ptr(void *volatile *p, void *v)
+{
+	return (__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST));
+}
+static inline int32_t
+atomic_swap_int(volatile int32_t *p, int32_t v)
+{
+	return (__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST));
+}
+static inline uint8_t
+atomic_swap_8(volatile uint8_t *p, uint8_t v)
+{
+	return (__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST));
+}
 static inline ulong_t
 atomic_swap_long(volatile ulong_t *p, ulong_t v)
 {

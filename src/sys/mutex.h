@@ -6,6 +6,7 @@
 #ifndef SYS_MUTEX_H
 #define SYS_MUTEX_H
 
+#include <sys/atomic.h>
 #include <sys/md.h>
 #include <sys/thread.h>
 #include <sys/types.h>
@@ -79,17 +80,14 @@ mutex_exit(kmutex_t *m)
 static inline void
 mutex_enter(kmutex_t *m)
 {
-	kthread_t *nobody = NULL;
-
-	if (__builtin_expect(
-		!__atomic_compare_exchange_n(&m->m_owner, &nobody, curthread, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST), 0))
+	if (__builtin_expect(atomic_cas_ptr((void *volatile *)&m->m_owner, NULL, curthread) != NULL, 0))
 		md_call_cold(mutex_enter_slow, m);
 }
 
 static inline void
 mutex_exit(kmutex_t *m)
 {
-	(void)__atomic_exchange_n(&m->m_owner, NULL, __ATOMIC_SEQ_CST);
+	(void)atomic_swap_ptr((void *volatile *)&m->m_owner, NULL);
 	if (__builtin_expect(m->m_waiters != NULL, 0)) /* looked at after the exchange, which is a barrier */
 		md_call_cold(mutex_wake, m);
 }

@@ -61,7 +61,7 @@ void
 anon_release(struct anon *an)
 {
 	ASSERT(an->an_refcnt > 0);
-	if (__atomic_sub_fetch(&an->an_refcnt, 1, __ATOMIC_SEQ_CST) > 0)
+	if (atomic_add_32(&an->an_refcnt, -1u) > 0)
 		return;
 	page_free(an->an_page, 1);
 	page_unresv(1);

@@ -348,7 +348,7 @@ page_resv(ulong_t n, bool nosleep)
 		ulong_t now = availrmem;
 
 		if (now >= n) {
-			if (__sync_bool_compare_and_swap(&availrmem, now, now - n))
+			if (atomic_cas_long(&availrmem, now, now - n) == now)
 				return (true);
 		} else if (nosleep) {
 			return (false);

@@ -53,7 +53,7 @@ copy_count(htable_t *ht)
 	int32_t more = ht->ht_shares->ht_valid_cnt - ht->ht_valid_cnt;
 
 	ASSERT(ht->ht_valid_cnt + more > 0);
-	(void)__atomic_add_fetch(&ht->ht_valid_cnt, more, __ATOMIC_SEQ_CST);
+	(void)atomic_add_int(&ht->ht_valid_cnt, more);
 	atomic_add_long(&ht->ht_hat->hat_ism_pgcnt, (long)more << (LEVEL_SHIFT(ht->ht_level) - PAGESHIFT));
 }
 

@@ -14,7 +14,7 @@ drop_table(hat_t *hat, uintptr_t va, level_t level)
 	bool shared = ht != NULL && (ht->ht_flags & HTABLE_SHARED_PFN);
 
 	if (shared) {
-		int32_t had = __atomic_exchange_n(&ht->ht_valid_cnt, 0, __ATOMIC_SEQ_CST);
+		int32_t had = atomic_swap_int(&ht->ht_valid_cnt, 0);
 
 		atomic_add_long(&hat->hat_ism_pgcnt, -((long)had << (LEVEL_SHIFT(level) - PAGESHIFT)));
 	}

@@ -10,6 +10,7 @@
 #include <check/check.h>
 #include <check/costs.h>
 #include <hat/htable_impl.h>
+#include <sys/atomic.h>
 #include <sys/debug.h>
 #include <sys/printf.h>
 #include <sys/tunable.h>
@@ -334,7 +335,7 @@ fill_tables(hat_t *hat, uint_t n)
 			htable_note(ht, i);
 		}
 		x86pte_release_pagetable(ht);
-		(void)__atomic_add_fetch(&ht->ht_valid_cnt, mmu.ptes_per_table, __ATOMIC_SEQ_CST);
+		(void)atomic_add_int(&ht->ht_valid_cnt, (int32_t)mmu.ptes_per_table);
 		atomic_add_long(&hat->hat_pages_mapped[0], mmu.ptes_per_table);
 		htable_release(ht);
 	}
