@@ -150,5 +150,6 @@ kmain(uint32_t magic, uint32_t info)
 		tour();
 	drill_main();
 	programs_main();
+	kmem_reap_settle();
 	run_done(check_invariants() == 0 ? "ok" : "fail");
 }

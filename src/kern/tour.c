@@ -43,20 +43,35 @@ static const uint64_t blind_edges[] = { 0x00007ffffffff000, 0xffff800000000000 }
 
 static const uintptr_t narrow_pages[] = { 0x00400000, 0xfffff000 }; /* the last one of 4 GiB */
 
-static page_t *
-new_page(void)
-{
-	page_t *pp = page_get(PAGE_USER);
+/** What is mapped where: a thief of page tables may have taken it from the HAT when it is unmapped. */
+static struct loaded {
+	hat_t *ld_hat;
+	uintptr_t ld_va;
+	page_t *ld_page; /* NULL: free */
+} loaded[48];
 
+static struct loaded *
+find_loaded(const hat_t *hat, uintptr_t va)
+{
+	for (struct loaded *ld = loaded; ld < loaded + NELEM(loaded); ld++)
+		if (hat == NULL ? ld->ld_page == NULL : ld->ld_page != NULL && ld->ld_hat == hat && ld->ld_va == va)
+			return (ld);
+	panic("tour: %s", hat == NULL ? "too many pages" : "this page was never loaded");
+}
+
+static page_t *
+keep(hat_t *hat, uintptr_t va, page_t *pp)
+{
 	if (pp == NULL)
 		panic("tour: out of memory");
+	*find_loaded(NULL, 0) = (struct loaded){ hat, va, pp };
 	return (pp);
 }
 
 static void
 load_page(hat_t *hat, uintptr_t va, uint_t attr)
 {
-	hat_memload(hat, va, new_page(), attr, HAT_LOAD);
+	hat_memload(hat, va, keep(hat, va, page_get(PAGE_USER)), attr, HAT_LOAD);
 }
 
 static void
@@ -71,10 +86,8 @@ load_edges(hat_t *hat, const uint64_t *va, uint_t n)
 static void
 load_large(hat_t *hat)
 {
-	page_t *pp = page_get_large(PAGE_USER, LEVEL_SIZE(1) / PAGESIZE);
+	page_t *pp = keep(hat, LARGE_AT, page_get_large(PAGE_USER, LEVEL_SIZE(1) / PAGESIZE));
 
-	if (pp == NULL)
-		panic("tour: no large page");
 	hat_devload(hat, LARGE_AT, LEVEL_SIZE(1), pp->p_pagenum, RWU, HAT_LOAD);
 }
 
@@ -92,11 +105,12 @@ load_main(hat_t *hat)
 static void
 drop(hat_t *hat, uintptr_t va, size_t size)
 {
-	pfn_t pfn = hat_getpfnum(hat, va);
+	struct loaded *ld = find_loaded(hat, va);
 
 	hat_unload(hat, va, size, HAT_UNLOAD);
-	for (pfn_t i = 0; i < size / PAGESIZE; i++)
-		page_free(page_numtopp_nolock(pfn + i), 0);
+	for (size_t i = 0; i < size / PAGESIZE; i++)
+		page_free(ld->ld_page + i, 0);
+	ld->ld_page = NULL;
 }
 
 static void
@@ -134,6 +148,7 @@ touch_main(void)
 static void
 look(const char *name)
 {
+	kmem_reap_settle(); /* where memory is short on purpose, it may be returning tables just now */
 	checkpoint(name);
 	if (check_invariants() != 0)
 		run_done("fail");
@@ -201,5 +216,6 @@ tour(void)
 	drop(second, 0x00400000, PAGESIZE);
 	leave(second);
 	leave(first);
+	kmem_reap_settle();
 	checkpoint("gone"); /* kmain() has all judged once more at the end */
 }
