@@ -25,7 +25,7 @@ def test_witnesses_agree(which):
 def test_witnesses_agree_short_of_tables(which):
     """and where every third table is stolen from somebody: what the tour has mapped vanishes under its hands"""
     flavor, cpus = which.split()
-    code, text, data = compare(flavor, "--cpus", cpus, "--args", "force_steal=2")
+    code, text, data = compare(flavor, "--cpus", cpus, args="force_steal=2")
     assert code == 0, text
     assert [c["name"] for c in data["runs"][0]["checkpoints"]] == CHECKPOINTS, text
 

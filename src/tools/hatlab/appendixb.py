@@ -274,7 +274,16 @@ def _place(place: Place | Everywhere) -> str:
     name = Path(place.file).name
     file = "" if name.rpartition(".")[0] == place.function else f" in `{name}`"
     only = "" if place.width == "both" else f" ({place.width} only)"
-    return f"`{place.function}`{file}{only}" + (": " + ", ".join(map(_code, place.texts)) if place.texts else "")
+    return f"`{place.function}`{file}{only}{_lines(place)}"
+
+
+def _lines(place: Place) -> str:
+    """Which lines are meant: of a unit only how many, for the site shows no answers."""
+    if not place.texts:
+        return ""
+    if place.file.startswith("solutions/"):
+        return f", {len(place.texts)} of its lines"
+    return ": " + ", ".join(map(_code, place.texts))
 
 
 def _row(row: Row, cells: Cells) -> str:
