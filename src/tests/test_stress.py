@@ -63,9 +63,9 @@ PLANTED = {
     # A worker writes through a stale translation into what the page has become: a page table, a freed object, a live one. Which of
     # them, and who notices, is another in each image.
     "local-flush": ("hat_tlb_inval", LOCAL_ONLY, 4,
-                    "stress seed 1: worker|cannot become another: old entry 0x(deadbeef)+|a free object of cache .* was written to|"
+                    r"stress seed \d: worker|cannot become another: old entry 0x(deadbeef)+|a free object of cache .* was written to|"
                     r"slot \d+ of table 0x\w+ was not empty|general protection|page fault"),
-    "no-flush": ("x86pte_set", (TOP / "solutions/lab1-entries/wrong/x86pte_set-no-flush.c").read_text(), 1, "stress seed 1: worker"),
+    "no-flush": ("x86pte_set", (TOP / "solutions/lab1-entries/wrong/x86pte_set-no-flush.c").read_text(), 1, r"stress seed \d: worker"),
     "no-dirty": ("x86pte_set", [("(old & (PT_REF | PT_MOD)))", "(old & PT_REF))")], 4, "its dirty bit is lost"),
     "no-hold": ("htable_lookup", [("emptying it */\n\tif (ht != NULL)", "emptying it */\n\telse if (ht != NULL)")], 4,
                 "assertion failed: ht->ht_busy > 0"),
@@ -90,8 +90,11 @@ def test_planted():
     """what should be noticed, each in a copy of a unit: by the model, the invariants, or the HAT itself"""
     folder = image("amd64", "stress-planted", TRIAL=" ".join(planted_copies()))
     for name, (unit, _, cpus, want) in PLANTED.items():
-        result = one_run("amd64", cpus, f"stress_ops=100000 seed=1 force_steal=2 stress_page_fail=5 select={unit}:{name}", folder)
-        print(f"{name}: {result.exit}: {result.problem}")
+        for seed in (1, 2, 3):  # what only a race shows is in most of them, and in each image in others
+            result = one_run("amd64", cpus, f"stress_ops=100000 seed={seed} force_steal=2 stress_page_fail=5 select={unit}:{name}", folder)
+            print(f"{name}, seed {seed}: {result.exit}: {result.problem}")
+            if result.exit != "ok":
+                break
         assert result.exit == "panic" and re.search(want, result.problem), (name, result.exit, result.problem)
 
 
