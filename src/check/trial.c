@@ -16,6 +16,7 @@
 #include <hat/htable.h>
 #include <sys/atomic.h>
 #include <sys/bootinfo.h>
+#include <sys/debug.h>
 #include <sys/peek.h>
 #include <sys/string.h>
 #include <sys/thread.h>
@@ -85,24 +86,53 @@ choose(uint8_t *table, const char *unit, const char *copy)
 
 /* ------------------------------------------------------------------ select= */
 
-/* Cut one UNIT:COPY out of a list, use it, and say where the next one starts; NULL after the last. */
+#define NAME_SIZE 40
+
+/* Cut a name out of a list, and say where it ends. */
+static const char *
+cut_name(const char *p, char *name)
+{
+	size_t n = 0;
+
+	while (*p != '\0' && *p != ':' && *p != ',' && *p != ' ' && *p != '"' && n < NAME_SIZE - 1)
+		name[n++] = *p++;
+	name[n] = '\0';
+	return (p);
+}
+
+/* UNIT:COPY; the copy is empty where there is no colon. Says where the next one starts; NULL after the last. */
+static const char *
+cut_pair(const char *p, char *unit, char *copy)
+{
+	copy[0] = '\0';
+	p = cut_name(p, unit);
+	if (*p == ':')
+		p = cut_name(p + 1, copy);
+	return (*p == ',' ? p + 1 : NULL);
+}
+
+/* Use the first of a list, and say where the next one starts. */
 static const char *
 select_one(const char *p)
 {
-	char unit[40], copy[40];
-	size_t n = 0, m = 0;
+	char unit[NAME_SIZE], copy[NAME_SIZE];
 
-	while (*p != '\0' && *p != ':' && *p != ',' && *p != ' ' && *p != '"' && n < sizeof(unit) - 1)
-		unit[n++] = *p++;
-	unit[n] = '\0';
-	if (*p != ':')
-		return (NULL);
-	for (p++; *p != '\0' && *p != ',' && *p != ' ' && *p != '"' && m < sizeof(copy) - 1;)
-		copy[m++] = *p++;
-	copy[m] = '\0';
+	p = cut_pair(p, unit, copy);
 	if (choose(boot_copy, unit, copy) > 0)
 		boot_state = BOOT_SOME;
-	return (*p == ',' ? p + 1 : NULL);
+	return (p);
+}
+
+void
+trial_check_select(void)
+{
+	char unit[NAME_SIZE], copy[NAME_SIZE];
+
+	for (const char *p = select_word; p != NULL && *p != '\0';) {
+		p = cut_pair(p, unit, copy);
+		if (strcmp(copy, "ref") != 0 && !trial_has(unit, copy))
+			panic("select=%s: this image has no copy \"%s\" of \"%s\"", select_word, copy, unit);
+	}
 }
 
 /* The first calls come before the boot loader's command line is known: those use the reference, and nothing is decided. */

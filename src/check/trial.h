@@ -48,6 +48,8 @@ bool trial_active(void);
 bool trial_has(const char *unit, const char *copy);
 /** Which copy of a unit the command line has selected from power-on: "ref" unless it says so. */
 const char *trial_selected(const char *unit);
+/** Once there is a console: panics when select= names what this image has not. */
+void trial_check_select(void);
 /** Names of copies in the image, each once: number i, or NULL after the last. "ref" is not among them. */
 const char *trial_copy_name(uint_t i);
 

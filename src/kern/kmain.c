@@ -10,6 +10,7 @@
 #include <check/drill.h>
 #include <check/invariants.h>
 #include <check/programs.h>
+#include <check/trial.h>
 #include <hat/hat_impl.h>
 #include <hat/kbm.h>
 #include <kern/scene.h>
@@ -141,6 +142,7 @@ kmain(uint32_t magic, uint32_t info)
 	start_cpus();
 	monitor_at("1");
 	stop_here();
+	trial_check_select();
 	kern_selftest();
 	if (check_wanted())
 		check_main();

@@ -53,6 +53,14 @@ def test_unknown_tunable(flavor):
 
 
 @cases(*FLAVORS)
+def test_unknown_copy(flavor):
+    """a copy of a unit that the image has not is named, and nothing runs as if it were there"""
+    code, text, _ = compare(flavor, args="select=x86pte_set:nonsense", check=False)
+    assert code != 0
+    one_line(text, "select=", "nonsense", "x86pte_set")
+
+
+@cases(*FLAVORS)
 def test_too_little_memory(flavor):
     """too little memory"""
     code, text, _ = compare(flavor, "--mem", "8", check=False)
