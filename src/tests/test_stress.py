@@ -70,7 +70,7 @@ PLANTED = {
     "no-hold": ("htable_lookup", [("emptying it */\n\tif (ht != NULL)", "emptying it */\n\telse if (ht != NULL)")], 4,
                 "assertion failed: ht->ht_busy > 0"),
     "leak": ("htable_create", [("\tif (new != NULL)\n\t\thtable_free(new);\n", "\t(void)new;\n")], 4, "broken invariants between two rounds"),
-    "no-lock": ("htable_release", [("\tmutex_enter(lock);\n", "\tif (ht->ht_valid_cnt > 0 || ht->ht_busy > 1) {\n\t\tht->ht_busy--;\n\t\treturn;\n\t}\n\tmutex_enter(lock);\n")], 4, "ht->ht_busy > 0"),
+    "no-lock": ("htable_release", [("\tmutex_enter(lock);\n", "\tif (ht->ht_valid_cnt > 0 || ht->ht_busy > 1) {\n\t\tht->ht_busy--;\n\t\treturn;\n\t}\n\tmutex_enter(lock);\n")], 4, "ht->ht_busy > 0|broken invariants between two rounds"),
 }
 
 
