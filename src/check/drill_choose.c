@@ -5,7 +5,6 @@
  */
 #include <check/drill.h>
 #include <hat/mmu.h>
-#include <sys/debug.h>
 #include <sys/random.h>
 
 #define PLACE_PAGES 1024u /* of a place: two large pages of 2 MiB, or one of 4 */

@@ -21,10 +21,10 @@ SECONDS = 120
 class Drill:
     """What was seen of one."""
 
-    def __init__(self, built: Built, flavor: str, seed: int, steps: int = STEPS) -> None:
-        self.built, self.flavor, self.seed = built, flavor, seed
-        self.looks = (steps // 2, steps)
-        for at in self.looks:
+    def __init__(self, built: Built, flavor: str, seed: int, looks: tuple[int, ...] = (STEPS // 2, STEPS)) -> None:
+        """`looks`: after how many steps it is looked at."""
+        self.built, self.flavor, self.seed, self.looks = built, flavor, seed, looks
+        for at in looks:
             oracle.state(flavor, seed, at)  # now, and not while the kernel waits
         self.seen: dict[tuple[int, int], str] = {}  # (steps, space): what is wrong
 
@@ -80,8 +80,7 @@ def explain(drill: Drill, cpus: int) -> str:
 
 def _again(drill: Drill, cpus: int, steps: int) -> tuple[str | None, str]:
     """Its first steps, in a boot of their own: what is wrong behind them, and the last one in words."""
-    again = Drill(drill.built, drill.flavor, drill.seed, steps)
-    again.looks = (steps,)
+    again = Drill(drill.built, drill.flavor, drill.seed, (steps,))
     args = f"console=e9 tour=0 watchdog=1500 seed={drill.seed} drill={steps} drill_tell=2"
     result = boot.boot(
         drill.flavor, args, cpus=cpus, kernel=drill.built.elf.path, data=drill.built.with_args(args), deadline=INSTRUCTIONS,

@@ -32,7 +32,7 @@ class Plain:
     """One boot."""
 
     def __init__(self, built: Built, flavor: str, lab: int, seed: int, cpus: int) -> None:
-        self.built, self.flavor, self.seed, self.cpus = built, flavor, seed, cpus
+        self.built, self.flavor, self.cpus = built, flavor, cpus
         self.args = args_of(lab, seed)
         self.reports: list[Report] = []
         self.statuses: list[tuple[str, int]] = []
