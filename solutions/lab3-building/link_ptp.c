@@ -13,7 +13,7 @@ link_ptp(htable_t *higher, htable_t *new, uintptr_t vaddr)
 	x86pte_t found;
 
 	ASSERT(MUTEX_HELD(htable_lock(new->ht_hat, htable_hash(new->ht_hat, new->ht_vaddr, new->ht_level))));
-	ASSERT(higher->ht_busy > 0);
+	ASSERT(atomic_peek_int(&higher->ht_busy) > 0);
 	ASSERT(new->ht_level != mmu.max_level);
 	ASSERT(!hat_is_final_slot(higher, entry)); /* C-31: others have copied it */
 	atomic_inc_int(&higher->ht_valid_cnt);

@@ -17,7 +17,7 @@ unlink_ptp(htable_t *higher, htable_t *old, uintptr_t vaddr)
 	x86pte_t found;
 
 	ASSERT(MUTEX_HELD(htable_lock(old->ht_hat, htable_hash(old->ht_hat, old->ht_vaddr, old->ht_level))));
-	ASSERT(higher->ht_busy > 0);
+	ASSERT(atomic_peek_int(&higher->ht_busy) > 0);
 	ASSERT(higher->ht_valid_cnt > 0);
 	ASSERT(old->ht_valid_cnt == 0);
 	ASSERT(!hat_is_final_slot(higher, entry)); /* C-31: others have copied it */

@@ -10,7 +10,7 @@
 
 /** Is any of these four adjacent entries there? Their low halves say so, whatever their size. */
 static inline bool
-any_of_four(const uint32_t *e)
+any_of_four(const volatile uint32_t *e)
 {
 	uint_t step = (1u << MMU_PTE_SHIFT) / sizeof(*e);
 
@@ -33,7 +33,7 @@ next_valid(const htable_t *ht, const void *table, uint_t entry, uint_t end)
 			if (any_of_four(PT_INDEX_PTR(table, entry)))
 				break;
 		for (; entry < stop; entry++)
-			if (*(const uint32_t *)PT_INDEX_PTR(table, entry) & THERE)
+			if (*(const volatile uint32_t *)PT_INDEX_PTR(table, entry) & THERE)
 				return (entry);
 	}
 	return (end);

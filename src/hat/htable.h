@@ -32,7 +32,7 @@ typedef struct htable {
 	hat_t *ht_hat;                 /**< [C] owner; NULL in the reserve */
 	uintptr_t ht_vaddr;            /**< [C] first address it covers, its "base" */
 	level_t ht_level;              /**< [C] 0 maps 4 KiB pages */
-	uint8_t ht_flags;              /**< [C], but HTABLE_CUT: [B] */
+	volatile uint8_t ht_flags;     /**< [C], but HTABLE_CUT: [B] to change it, a hold to look, after an entry is cleared */
 	uint16_t ht_permanent;         /**< [B] how many of the holds are for ever (spec 4.2): for the checker */
 	int32_t ht_busy;               /**< [B] holds */
 	struct htable *ht_prev;        /**< [B] chain only; NULL at its head */

@@ -117,7 +117,7 @@ htable_cut_done(htable_t *ht)
 static bool
 ours_alone(const htable_t *ht)
 {
-	return (ht->ht_valid_cnt > 0 && *(volatile const int32_t *)&ht->ht_busy == 1 && ht->ht_lock_cnt == 0);
+	return (ht->ht_valid_cnt > 0 && atomic_peek_int(&ht->ht_busy) == 1 && ht->ht_lock_cnt == 0);
 }
 
 void

@@ -138,6 +138,12 @@ atomic_swap_32(volatile uint32_t *p, uint32_t v)
 	return (__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST));
 }
 /** @} */
+/** What it is at this moment, read without the lock that guards it: a hint, or an assertion that holds whatever others add. */
+static inline int32_t
+atomic_peek_int(const int32_t *p)
+{
+	return (*(const volatile int32_t *)p);
+}
 /** No load or store moves across it, in either direction. */
 static inline void
 membar(void)

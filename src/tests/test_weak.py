@@ -128,7 +128,7 @@ def source_plants():
         Plant("mutex", "C-20", "src/hat/hat_kern.c", [("\tmutex_destroy(&hci->hci_mutex);\n", "")], "cpu-fini", "forgotten"),
         Plant("resv", "C-26", "src/vm/page.c", [("if (pp == NULL) {\n\t\tpage_unresv(1);", "if (pp == NULL) {")], "page-fails",
               "pages that may be reserved"),
-        Plant("goes-on", "C-33", "src/hat/htable_cut.c", [("*(volatile const int32_t *)&ht->ht_busy == 1 && ", "")], "steal-abort", "pages left"),
+        Plant("goes-on", "C-33", "src/hat/htable_cut.c", [("atomic_peek_int(&ht->ht_busy) == 1 && ", "")], "steal-abort", "pages left"),
         Plant("callback", "C-35", "src/hat/hat_unload.c", [("b->cb->hcb_end = b->r[i].start + b->r[i].bytes;",
               "b->cb->hcb_end = b->r[i].start + ((b->r[i].bytes >> LEVEL_SHIFT(b->r[i].level)) << (LEVEL_SIZE(b->r[i].level) & 31));"), (
                   "\tif (ht == NULL)\n\t\treturn (false);", "\tif (ht == NULL)\n\t\treturn (true);"), (
