@@ -277,6 +277,19 @@ page_trylock(page_t *pp, bool exclusive)
 	return (now >= 0 && change_lock(pp, now, now + 1));
 }
 
+/** That a page is free, and its lock: who asks for both at once never holds a page that has just been freed. */
+static bool
+try_unless_gone(page_t *pp, bool exclusive, bool reclaim, bool *gone)
+{
+	ulong_t s = spin_enter(&free_lock);
+	bool mine;
+
+	*gone = !reclaim && pp->p_state == PAGE_FREE;
+	mine = !*gone && page_trylock(pp, exclusive);
+	spin_exit(&free_lock, s);
+	return (mine);
+}
+
 /*
  * Whoever finds a page locked sleeps, all of them on one condition variable: it is rare. A waiter counts itself before it looks at
  * the lock, whoever gives a lock back does that before it looks at the count, so one of the two sees the other.
@@ -284,19 +297,14 @@ page_trylock(page_t *pp, bool exclusive)
 bool
 page_lock(page_t *pp, bool exclusive, bool reclaim)
 {
-	bool mine, gone;
+	bool gone, mine = try_unless_gone(pp, exclusive, reclaim, &gone);
 
-	if ((reclaim || pp->p_state != PAGE_FREE) && page_trylock(pp, exclusive))
-		return (true);
+	if (mine || gone)
+		return (mine);
 	mutex_enter(&wait_lock);
 	atomic_inc_32(&nwaiters);
-	for (;;) {
-		gone = !reclaim && pp->p_state == PAGE_FREE;
-		mine = !gone && page_trylock(pp, exclusive);
-		if (gone || mine)
-			break;
+	while (!(mine = try_unless_gone(pp, exclusive, reclaim, &gone)) && !gone)
 		cv_wait(&wait_cv, &wait_lock);
-	}
 	atomic_dec_32(&nwaiters);
 	mutex_exit(&wait_lock);
 	return (mine);

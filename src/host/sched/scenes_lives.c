@@ -127,8 +127,10 @@ unload_page(void)
 static void
 look_at_frame(void)
 {
-	if (page_lock(frame, false, false))
-		page_unlock(frame);
+	if (!page_lock(frame, false, false))
+		return;
+	expect(frame->p_state != PAGE_FREE, "the lock of a free page was given to somebody");
+	page_unlock(frame);
 }
 
 static void
