@@ -67,13 +67,13 @@ def test_schedules_replay(flavor):
 
 
 def plants():
-    """(mistake, scenario, preemptions, widths) of src/host/sched/plants."""
+    """(mistake, scenario, preemptions, widths, only a data race) of src/host/sched/plants."""
     lines = (TOP / "src/host/sched/plants").read_text().splitlines()
     rows = [line.split() for line in lines if not line.startswith("#")]
-    return [(path.split("/")[-1].rsplit(".", 1)[0], scene, int(least), widths) for path, scene, least, widths in rows]
+    return [(path.split("/")[-1].rsplit(".", 1)[0], scene, int(least), widths, "race" in more) for path, scene, least, widths, *more in rows]
 
 
-def planted(flavor, name, scene, least):
+def planted(flavor, name, scene, least, _, only_race):
     """One mistake in one scenario: what is wrong with how it is found, or nothing."""
     done = schedules(flavor, "--plant", name, "--scenario", scene, "--bound", max(least, 0), check=False)
     if done.returncode != 1:
@@ -86,6 +86,13 @@ def planted(flavor, name, scene, least):
     if again.returncode != 1 or found[0].split(": ", 2)[2] not in again.stdout:
         return f"{name}: {scene}: not there again:\n{again.stdout[-1000:]}"
     print(f"{flavor} {found[0][len(flavor) + 1:]} [{name}]")
+    if "a data race" not in found[0]:
+        return f"{name}: {scene}: no data race, but:\n{found[0]}" if only_race else ""
+    if "is the other side of the race in" not in done.stdout:
+        return f"{name}: {scene}: one side of the race is missing:\n{done.stdout[-1000:]}"
+    harm = schedules(flavor, "--plant", name, "--scenario", scene, "--races", 0, check=False)
+    if harm.returncode != (0 if only_race else 1):
+        return f"{name}: {scene}: without races: exit {harm.returncode}\n{harm.stdout[-1000:]}"
     return ""
 
 
@@ -93,10 +100,10 @@ def planted(flavor, name, scene, least):
 @limit(400)
 def test_schedules_find(flavor):
     """each planted mistake is found, with as few preemptions as there can be, and its schedule finds it again"""
-    rows = [row[:3] for row in plants() if row[3] in ("both", flavor)]
+    rows = [row for row in plants() if row[3] in ("both", flavor)]
     assert len(rows) > 10, rows
     listed = re.findall(r"^mistake (\S+)$", schedules(flavor, "--list").stdout, re.M)
-    assert sorted(listed) == sorted(name for name, _, _ in rows)
+    assert sorted(listed) == sorted(name for name, *_ in rows)
     wrong = [text for row in rows if (text := planted(flavor, *row))]
     assert not wrong, "\n".join(wrong)
 

@@ -9,9 +9,16 @@
 #include <string.h>
 #include "search.h"
 
-/** An access of the HAT. */
+/** At 32 bits gcc calls 8 volatile bytes a range, as if they were not volatile: of an entry they always are. */
+static bool
+is_wide_entry(uintptr_t a, size_t n)
+{
+	return (sizeof(void *) == 4 && n == 8 && memory_is_frame(a));
+}
+
+/** An access of the HAT; `atomic`: or volatile, which the kernel takes to be as good. */
 static void
-seen(const volatile void *p, size_t n, bool write)
+seen_as(const volatile void *p, size_t n, bool write, bool atomic)
 {
 	const char *wrong;
 	uintptr_t a;
@@ -27,10 +34,25 @@ seen(const volatile void *p, size_t n, bool write)
 		wrong = memory_wrong(a, n); /* as whoever came first has left it */
 		if (wrong != NULL)
 			search_fail(wrong);
+		wrong = race_access(a, n, write, atomic || is_wide_entry(a, n));
+		if (wrong != NULL)
+			search_fail(wrong);
 		order_access(a, n, write);
 	}
 	if (write)
 		memory_save(a, n);
+}
+
+static void
+seen(const volatile void *p, size_t n, bool write)
+{
+	seen_as(p, n, write, false);
+}
+
+static void
+seen_atomic(const volatile void *p, size_t n, bool write)
+{
+	seen_as(p, n, write, true);
 }
 
 /** An access of the pretend machine. */
@@ -51,8 +73,8 @@ quiet(const volatile void *p, size_t n, bool write)
 	void __tsan_write##n(void *p) { seen(p, n, true); } \
 	void __tsan_unaligned_read##n(void *p) { seen(p, n, false); } \
 	void __tsan_unaligned_write##n(void *p) { seen(p, n, true); } \
-	void __tsan_volatile_read##n(void *p) { seen(p, n, false); } \
-	void __tsan_volatile_write##n(void *p) { seen(p, n, true); } \
+	void __tsan_volatile_read##n(void *p) { seen_atomic(p, n, false); } \
+	void __tsan_volatile_write##n(void *p) { seen_atomic(p, n, true); } \
 	void quiet_read##n(void *p) { quiet(p, n, false); } \
 	void quiet_write##n(void *p) { quiet(p, n, true); } \
 	void quiet_unaligned_read##n(void *p) { quiet(p, n, false); } \
@@ -146,7 +168,7 @@ quiet_write_range(void *p, size_t n)
 	{ \
 		return (prefix##atomic##bits##_compare_exchange_strong(p, old, new, order, failed)); \
 	}
-#define ATOMICS(bits) ATOMIC(__tsan_, seen, bits) ATOMIC(quiet_, quiet, bits)
+#define ATOMICS(bits) ATOMIC(__tsan_, seen_atomic, bits) ATOMIC(quiet_, quiet, bits)
 ATOMICS(8)
 ATOMICS(16)
 ATOMICS(32)

@@ -15,7 +15,7 @@
 #include "plant.h"
 #include "sched.h"
 
-struct sched_options options = { .flavor = FLAVOR, .bound = 2, .runs = 1 };
+struct sched_options options = { .flavor = FLAVOR, .bound = 2, .races = 1, .runs = 1 };
 
 static struct machine_options machine = { .test = "schedules", .cmdline = "", .seed = 1, .every = 1 };
 
@@ -23,6 +23,7 @@ static const char usage[] = "usage: %s [options]       every scenario, in a proc
 			    "  --scenario NAME        this one only\n"
 			    "  --bound N              at most so many preemptions (2)\n"
 			    "  --every 1              leave out nothing, even what comes to a state that has been met\n"
+			    "  --races 0              let data races be: see what comes of them\n"
 			    "  --schedule N           print this one of them: who was switched from, where, and to whom\n"
 			    "  --switches LIST        make these switches, as a report gives them\n"
 			    "  --plant NAME           with this mistake in place of the right function (--list shows them)\n"
@@ -68,6 +69,8 @@ option(const char *program, const char *w, const char *v)
 		options.bound = (unsigned)number(program, v);
 	else if (strcmp(w, "--every") == 0)
 		options.every = (int)number(program, v);
+	else if (strcmp(w, "--races") == 0)
+		options.races = (int)number(program, v);
 	else if (strcmp(w, "--schedule") == 0)
 		options.schedule = number(program, v);
 	else if (strcmp(w, "--switches") == 0)

@@ -13,6 +13,7 @@ struct sched_options {
 	const char *replay;     /**< switches to make, and no others */
 	unsigned long schedule; /**< 0, or the number of the one to print */
 	unsigned bound;         /**< most preemptions */
+	int races;              /**< two accesses that nothing orders are wrong, whatever comes of them */
 	int every;     /**< leave nothing out, even if it comes to a state that has been met: to check that nothing is lost so */
 	unsigned runs; /**< threads.c: how often */
 };

@@ -34,7 +34,7 @@ void sched_interrupt(int id, const void *cpu, void (*handler)(void *), void *arg
 unsigned long sched_done_by_others(int me);
 /** It never matters who comes first here: statistics. */
 void sched_ignore(const volatile void *what, unsigned long size);
-/** This is read without a lock on purpose, though the language has a word against it (threads.c only). */
+/** This is read without a lock on purpose, though the language has a word against it. */
 void sched_hint(const volatile void *what, unsigned long size);
 /** @} */
 

@@ -26,7 +26,7 @@ SEEN	:= $(filter-out src/check/% src/kern/%,$(KERNEL)) $(sort $(UNIT_SRCS)) $(wi
 QUIET	:= $(filter src/check/% src/kern/%,$(KERNEL)) $(filter-out src/host/test% src/host/history% src/host/hooks.c src/host/alone.c src/host/theft.c \
 	src/host/model.c src/host/compare.c $(OUT),$(wildcard src/host/*.c)) $(HERE)/together.c $(HERE)/world.c
 # Outside. task.c comes first: nothing of ours shares a line with what is put back (memory.c).
-SEARCH	:= $(addprefix $(HERE)/,task.c memory.c order.c hooks.c set.c search.c report.c plant.c main.c) src/host/machine.c
+SEARCH	:= $(addprefix $(HERE)/,task.c memory.c order.c race.c hooks.c set.c search.c report.c plant.c main.c) src/host/machine.c
 SWITCH	:= src/host/$(FLAVOR)/stack_switch.S
 
 # Calls that the compiler has put in, and what becomes of them.
@@ -69,6 +69,9 @@ $(B)/threads-racy: $(patsubst $(RACY:%.c=$(B)/%.raw.o),$(B)/$(dir $(RACY))wrong/
 $(B)/%.raw.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(WATCH) -MMD -MP -c -o $@ $<
+# A script's first line names the file that it changes.
+$(foreach pair,$(shell awk 'FNR == 1 { print FILENAME "=" $$2 }' $(filter %.sed,$(PLANTS)) /dev/null), \
+	$(eval $(B)/$(patsubst %.sed,%.c,$(firstword $(subst =, ,$(pair)))): $(lastword $(subst =, ,$(pair)))))
 $(CHANGED): $(B)/%.c: %.sed
 	@mkdir -p $(@D)
 	@from=$$(sed -n '1s/^\# *//p' $<); sed -f $< $$from >$@ && ! cmp -s $$from $@ || { echo "$<: changes nothing in $$from" >&2; exit 1; }

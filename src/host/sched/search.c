@@ -296,8 +296,10 @@ sched_before(const volatile void *what)
 void
 sched_after(const volatile void *what)
 {
-	if (running != NULL)
-		order_sync(memory_place((uintptr_t)what), true);
+	if (running == NULL)
+		return;
+	race_sync(memory_place((uintptr_t)what));
+	order_sync(memory_place((uintptr_t)what), true);
 }
 
 void
@@ -306,6 +308,7 @@ sched_reads(const volatile void *what)
 	if (running == NULL)
 		return;
 	sched_before(what);
+	(void)race_access(memory_place((uintptr_t)what), 1, false, true);
 	order_access(memory_place((uintptr_t)what), 1, false);
 }
 
@@ -353,14 +356,12 @@ sched_interrupt(int id, const void *cpu, void (*handler)(void *), void *arg)
 		sched_after(cpu);
 	}
 	search_atomic++;
+	if (running != NULL)
+		race_interrupt(id);
 	handler(arg);
+	if (running != NULL)
+		race_interrupt(id);
 	search_atomic--;
-}
-
-void
-sched_hint(const volatile void *what, unsigned long size)
-{
-	(void)what, (void)size;
 }
 
 unsigned long
@@ -414,6 +415,7 @@ run(void (*cpu_runs)(int))
 	search_atomic = 0;
 	tasks_begin(my->ncpus, cpu_runs, ended);
 	order_begin(my->ncpus);
+	race_begin();
 	choose("begins", 0);
 	running = NULL;
 	if (!my->failed && !my->pruned) {
@@ -462,14 +464,28 @@ print_switches(const struct plan *d, unsigned n)
 		printf("none");
 }
 
+/** The switches of the run; of a race both sides, for which the run is made again. */
 static void
-report(const char *name, const char *what)
+report_run(void (*cpu_runs)(int))
+{
+	if (race_found()) {
+		options.every = 1; /* to its end, although it is known */
+		(void)run(cpu_runs);
+	}
+	report_switches(my->now.s, my->now.nswitches);
+	if (race_found())
+		report_switches(race_first(), 1);
+}
+
+static void
+report(const char *name, const char *what, void (*cpu_runs)(int))
 {
 	printf("%s %s: schedule %lu, %u preemption%s: %s\n", options.flavor, name, my->schedules, my->cost,
 	    my->cost == 1 ? "" : "s", what);
-	report_switches(my->now.s, my->now.nswitches);
-	printf("repeat it with:\n  %s --scenario %s%s%s --switches '", options.program, name,
-	    options.plant != NULL ? " --plant " : "", options.plant != NULL ? options.plant : "");
+	report_run(cpu_runs);
+	printf("repeat it with:\n  %s --scenario %s%s%s%s --switches '", options.program, name,
+	    options.plant != NULL ? " --plant " : "", options.plant != NULL ? options.plant : "",
+	    options.races ? "" : " --races 0");
 	print_switches(my->follow, my->nfollow);
 	printf("'\n");
 }
@@ -489,7 +505,7 @@ all_plans(const char *name, void (*cpu_runs)(int))
 		if (order_grown())
 			return (-1);
 		if (my->schedules == options.schedule) {
-			report(name, bad ? my->now.text : my->pruned ? "goes on as an earlier one" : "all is well");
+			report(name, bad ? my->now.text : my->pruned ? "goes on as an earlier one" : "all is well", cpu_runs);
 			exit(bad);
 		}
 		if (bad && options.schedule == 0)
@@ -531,7 +547,7 @@ replay(const char *name, void (*cpu_runs)(int))
 	} else {
 		printf("%s %s: all is well\n", options.flavor, name);
 	}
-	report_switches(my->now.s, my->now.nswitches);
+	report_run(cpu_runs);
 	exit(my->failed);
 }
 
@@ -556,7 +572,7 @@ sched_explore(const char *name, unsigned ncpus, void (*cpu_runs)(int id), void (
 		start_again();
 	}
 	if (bad) {
-		report(name, my->now.text);
+		report(name, my->now.text, cpu_runs);
 		return (1);
 	}
 	printf(

@@ -13,6 +13,16 @@
 
 #define FRAMES 12 /**< return addresses kept of a place */
 
+/** A CPU goes on in place of another, or a run ends. */
+struct switched {
+	int from, to;
+	uint32_t count;
+	const char *why; /**< NULL: it could have gone on */
+	uintptr_t at;
+	unsigned nframes;
+	uintptr_t pc[FRAMES];
+};
+
 /* ------------------------------------------------------------------ task.c: CPUs on stacks of their own */
 
 struct task {
@@ -77,6 +87,21 @@ uint64_t order_hash(void);
 unsigned order_places(void);
 unsigned long order_events(int other_than);
 
+/* ------------------------------------------------------------------ race.c: what nothing orders */
+
+/** A run begins: nothing has happened. */
+void race_begin(void);
+/** NULL, or what is wrong with an access that is about to be made; `atomic`: it is, or it is volatile. */
+const char *race_access(uintptr_t a, size_t n, bool write, bool atomic);
+/** A lock is taken or given back. */
+void race_sync(uintptr_t a);
+/** The running CPU takes the place of CPU `id`, which is interrupted, or stops doing so. */
+void race_interrupt(int id);
+/** Has a race been found? */
+bool race_found(void);
+/** The earlier of its two accesses; known when its schedule has been run once more. */
+const struct switched *race_first(void);
+
 /* ------------------------------------------------------------------ set.c: what has been met, and how cheaply */
 
 /** Begins as zeros. */
@@ -102,14 +127,6 @@ extern unsigned search_atomic;
 
 /* ------------------------------------------------------------------ report.c */
 
-struct switched {
-	int from, to;
-	uint32_t count;
-	const char *why; /**< NULL: it could have gone on */
-	uintptr_t at;
-	unsigned nframes;
-	uintptr_t pc[FRAMES];
-};
 /** Print how a run went. */
 void report_switches(const struct switched *s, unsigned n);
 
