@@ -66,6 +66,7 @@ PLANTS = [
     ("wildcard", "0x… three", "0x… tree", ":11:", "want 0x… tree"),
     ("end", "0x… three\nfour\n$", "0x… three\n$", ":11:", "want 0x… three"),
     ("exit", "exit=3", "exit=2", "ends with 3, not 2"),
+    ("unseen", "$ exit 3\n", "$ (echo thrown away >&2; exit 2) 2>/dev/null\n", "ends with 2, not 3: thrown away"),
     ("edited", "$ cat README.md\nrewritten in the copy", "$ cat README.md\nwritten in the copy", "have rewritten", "want written"),
     ("section", "## Questions", "## Question", "`## Questions` is there 0 times"),
     ("order", "## The idea\n", "## Questions\n", "`## Questions` is there 2 times"),

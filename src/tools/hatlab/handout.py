@@ -412,10 +412,10 @@ def reader_environment() -> dict[str, str]:
     return env
 
 
-def shell(command: str, cwd: Path) -> tuple[int, str]:
-    """Run a command as a reader types it; its exit code and what it printed."""
-    env = dict(reader_environment(), COLUMNS="130")
-    process = subprocess.Popen(["bash", "-c", command], cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+def shell(command: str, cwd: Path, unseen: Path = Path("/dev/null")) -> tuple[int, str]:
+    """Run a command as a reader types it; its exit code and what it printed. What it throws away goes to `unseen`."""
+    env = dict(reader_environment(), COLUMNS="130", UNSEEN=str(unseen))
+    process = subprocess.Popen(["bash", "-c", command.replace("2>/dev/null", '2>"$UNSEEN"')], cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True)
     try:
         text, _ = process.communicate(timeout=COMMAND_SECONDS)
@@ -519,11 +519,13 @@ class Player:
     def _console(self, block: Block, tree: Path) -> None:
         for command in block.commands:
             self.say(f"{self.out.name}:{command.line}: $ {command.text}")
-            code, text = shell(command.text, tree)
+            unseen = tree.parent / "unseen"
+            unseen.write_text("")
+            code, text = shell(command.text, tree, unseen)
             have = text.rstrip("\n").split("\n") if text.strip() else []
             want_code = int(block.words.get("exit", 0))
             if code != want_code:
-                last = "; ".join(have[-3:])
+                last = "; ".join((have + unseen.read_text(errors="replace").splitlines()[-5:])[-8:])
                 self.out.problem(command.line, f"`{command.text}` ends with {code}, not {want_code}: {last}")
             elif command.output:
                 self._compare(command, have)
