@@ -127,15 +127,20 @@ make_empty(void)
 	return (v.empty);
 }
 
-/* A table that no other follows on its chain, so that damage to its link loses none. */
+/* v.low, with no other behind it on its chain: damage to its link loses none. Which ones are there is drawn at each boot. */
 static htable_t *
 last_of_chain(void)
 {
-	htable_t *ht = v.low;
+	uint_t h = htable_hash(v.hat, v.low->ht_vaddr, 0);
+	htable_t *next;
 
-	while (ht->ht_next != NULL)
-		ht = ht->ht_next;
-	return (ht);
+	mutex_enter(htable_lock(v.hat, h));
+	while ((next = v.low->ht_next) != NULL) {
+		htable_chain_remove(next, h);
+		htable_chain_insert(next, h);
+	}
+	mutex_exit(htable_lock(v.hat, h));
+	return (v.low);
 }
 
 static uint_t
