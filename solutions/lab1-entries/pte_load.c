@@ -15,8 +15,8 @@ x86pte_t
 pte_load(volatile void *p)
 {
 	if (!MMU_PAE)
-		return (*(volatile x86pte32_t *)p);
+		return (atomic_load_32(p));
 	if (sizeof(uintptr_t) == sizeof(x86pte_t))
-		return (*(volatile x86pte_t *)p);
+		return (atomic_load_64(p));
 	return (atomic_cas_64(p, 0, 0));
 }

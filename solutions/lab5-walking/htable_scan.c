@@ -10,11 +10,12 @@
 
 /** Is any of these four adjacent entries there? Their low halves say so, whatever their size. */
 static inline bool
-any_of_four(const volatile uint32_t *e)
+any_of_four(const uint8_t *e)
 {
-	uint_t step = (1u << MMU_PTE_SHIFT) / sizeof(*e);
+	uint_t step = 1u << MMU_PTE_SHIFT;
+	uint32_t any = atomic_load_32(e) | atomic_load_32(e + step) | atomic_load_32(e + 2 * step) | atomic_load_32(e + 3 * step);
 
-	return (((e[0] | e[step] | e[2 * step] | e[3 * step]) & THERE) != 0);
+	return ((any & THERE) != 0);
 }
 
 /*
@@ -33,7 +34,7 @@ next_valid(const htable_t *ht, const void *table, uint_t entry, uint_t end)
 			if (any_of_four(PT_INDEX_PTR(table, entry)))
 				break;
 		for (; entry < stop; entry++)
-			if (*(const volatile uint32_t *)PT_INDEX_PTR(table, entry) & THERE)
+			if (atomic_load_32(PT_INDEX_PTR(table, entry)) & THERE)
 				return (entry);
 	}
 	return (end);

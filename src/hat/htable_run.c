@@ -9,13 +9,13 @@ uint_t
 htable_run(htable_t *ht, uintptr_t va, uintptr_t eaddr)
 {
 	uint_t entry = htable_va2entry(va, ht), size = 1u << MMU_PTE_SHIFT, n = 1, most;
-	const volatile uint8_t *p = x86pte_mapin(ht->ht_pfn, entry, ht); /* leaves are in no table that has no frame */
-	uint8_t want = PT_VALID | (ht->ht_level > 0 ? PT_PAGESIZE : 0);  /* both are in the first byte */
+	const uint8_t *p = x86pte_mapin(ht->ht_pfn, entry, ht);         /* leaves are in no table that has no frame */
+	uint8_t want = PT_VALID | (ht->ht_level > 0 ? PT_PAGESIZE : 0); /* both are in the first byte */
 
 	/* mostly it stands alone; the last entry of a table has nothing behind it that may be looked at */
-	if ((entry + 1) % MMU_PTES != 0 && (p[size] & want) == want) {
+	if ((entry + 1) % MMU_PTES != 0 && (atomic_load_8(p + size) & want) == want) {
 		most = htable_entries_before(ht, entry, va, eaddr) - entry;
-		for (p += size; n < most && (*p & want) == want; n++)
+		for (p += size; n < most && (atomic_load_8(p) & want) == want; n++)
 			p += size;
 	}
 	x86pte_mapout();
@@ -25,14 +25,14 @@ htable_run(htable_t *ht, uintptr_t va, uintptr_t eaddr)
 uint_t
 htable_next_valid(htable_t *ht, uint_t entry, uint_t end, x86pte_t *ptep)
 {
-	const volatile uint8_t *table = x86pte_access_pagetable(ht, 0);
+	uint8_t *table = x86pte_access_pagetable(ht, 0);
 	uint_t size = 1u << MMU_PTE_SHIFT;
 
 	*ptep = 0;
 	for (; (entry = htable_skip(ht, entry)) < end; entry++) {
-		if (!(table[entry * size] & PT_VALID))
+		if (!(atomic_load_8(&table[entry * size]) & PT_VALID))
 			continue;
-		*ptep = pte_load((void *)(uintptr_t)&table[entry * size]);
+		*ptep = pte_load(&table[entry * size]);
 		if (PTE_ISVALID(*ptep))
 			break;
 	}

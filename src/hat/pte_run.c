@@ -24,7 +24,7 @@ sweep_64(volatile uint64_t *p, uint_t n, x86pte_t *seen)
 	uint_t gone = 0;
 
 	for (volatile uint64_t *end = p + n; p < end; p++) {
-		uint64_t pte = *p; /* in two halves on i386: then the exchange fails, and the entry is left for later */
+		uint64_t pte = atomic_load_64(p); /* on i386 perhaps of two entries: then the exchange fails */
 
 		if (unlisted(pte) && atomic_cas_64(p, pte, 0) == pte) {
 			gone++;
@@ -41,7 +41,7 @@ sweep_32(volatile uint32_t *p, uint_t n, x86pte_t *seen)
 	uint_t gone = 0;
 
 	for (; n > 0; n--, p++) {
-		uint32_t pte = *p;
+		uint32_t pte = atomic_load_32(p);
 
 		if (unlisted(pte) && atomic_cas_32(p, pte, 0) == pte) {
 			gone++;

@@ -4,6 +4,7 @@
  * @brief Plain stores to entries that nobody else writes.
  */
 #include <hat/x86pte.h>
+#include <sys/atomic.h>
 
 /*
  * The MMU reads 8 bytes at a time, a 32-bit CPU stores 4. Present is in the low half: it is cleared first and written
@@ -12,17 +13,15 @@
 void
 pte_store(volatile void *p, x86pte_t value)
 {
-	volatile uint32_t *half = p;
-
 	if (!MMU_PAE) {
-		*half = (uint32_t)value;
+		atomic_store_32(p, (uint32_t)value);
 		return;
 	}
 	if (sizeof(uintptr_t) == sizeof(x86pte_t)) {
-		*(volatile x86pte_t *)p = value;
+		atomic_store_64(p, value);
 		return;
 	}
-	half[0] = 0;
-	half[1] = (uint32_t)(value >> 32);
-	half[0] = (uint32_t)value;
+	atomic_store_32(p, 0);
+	atomic_store_32((volatile uint8_t *)p + 4, (uint32_t)(value >> 32));
+	atomic_store_32(p, (uint32_t)value);
 }

@@ -1,12 +1,45 @@
 /* SPDX-License-Identifier: ISC */
 /**
  * @file
- * @brief Atomic operations, and no other file has any. All are full barriers (spec 8.3); atomic_cas_* return the value found.
+ * @brief Atomic operations, and no other file has any: entries of page tables and locks too are accessed by these. All but the loads and
+ * stores are full barriers (spec 8.3); atomic_cas_* return the value found.
  */
 #ifndef SYS_ATOMIC_H
 #define SYS_ATOMIC_H
 
 #include <sys/types.h>
+
+/**
+ * @name Loads and stores that the compiler makes as they stand
+ * One instruction each, in the order of the source among each other, and x86 moves at most a load before a store of another place
+ * [SDM3 8.2.2]. They order nothing else: no barriers. 8 bytes go whole only where a pointer has 8: else one half, then the other.
+ * @{ */
+static inline uint8_t
+atomic_load_8(const volatile void *p)
+{
+	return (*(const volatile uint8_t *)p);
+}
+static inline uint32_t
+atomic_load_32(const volatile void *p)
+{
+	return (*(const volatile uint32_t *)p);
+}
+static inline uint64_t
+atomic_load_64(const volatile void *p)
+{
+	return (*(const volatile uint64_t *)p);
+}
+static inline void
+atomic_store_32(volatile void *p, uint32_t v)
+{
+	*(volatile uint32_t *)p = v;
+}
+static inline void
+atomic_store_64(volatile void *p, uint64_t v)
+{
+	*(volatile uint64_t *)p = v;
+}
+/** @} */
 
 /** Store `new` if *p is `old`. @return what was found: `old` means it was stored */
 static inline uint32_t

@@ -134,9 +134,14 @@ def test_schedules_usage():
 
 
 def test_schedules_one_header():
-    """atomic operations are those of sys/atomic.h, and locks are made of them: what is explored is all there is"""
+    """atomic operations, and accesses to entries, are those of sys/atomic.h, and locks are made of them: what is explored is all there is"""
     kernel = [p for part in ("src/hat", "src/vm", "src/kern", "src/sys", "src/x86", "src/amd64", "src/i386", "src/check", "solutions", "labs")
               for p in (TOP / part).rglob("*.[ch]") if "coverage" not in p.parts]
     assert len(kernel) > 500
     found = [str(p.relative_to(TOP)) for p in kernel if re.search(r"__(atomic|sync)_\w+\(", p.read_text())]
     assert found == ["src/sys/atomic.h"], found
+    units = [p for part in ("src/hat", "src/vm") for p in (TOP / part).glob("*.[ch]")] + list((TOP / "solutions").glob("lab*/*.c"))
+    assert len(units) > 80
+    found = [f"{p.relative_to(TOP)}: {line.strip()}" for p in units for line in p.read_text().splitlines()
+             if re.search(r"\*\s*\((const )?volatile|volatile \w+ \*\w+ = x86pte_", line)]
+    assert not found, found

@@ -111,8 +111,8 @@ def source_plants():
 	}"""), ("\tswitch (order) {", "\tif (order & (HAT_UNORDERED_OK | HAT_STORECACHING_OK))\n\t\treturn (0);\n\tswitch (order) {")],
               "flags-race", "", cpus=2),
         Plant("order", "C-39", "src/hat/hat_load.c", [], "upper-order", "caching bits"),
-        Plant("halves", "C-18", "src/hat/pte_store.c", [("\thalf[0] = 0;\n", "")], "store-order", "nobody has stored", modes=PAE, cpus=2),
-        Plant("loop", "C-19", solution("pte_load"), [("#include <sys/atomic.h>\n", "#include <x86/cpufunc.h>\n"), ("\treturn (atomic_cas_64(p, 0, 0));", """\
+        Plant("halves", "C-18", "src/hat/pte_store.c", [("\tatomic_store_32(p, 0);\n", "")], "store-order", "nobody has stored", modes=PAE, cpus=2),
+        Plant("loop", "C-19", solution("pte_load"), [("#include <sys/atomic.h>\n", "#include <sys/atomic.h>\n#include <x86/cpufunc.h>\n"), ("\treturn (atomic_cas_64(p, 0, 0));", """\
 	for (;;) {
 		volatile uint32_t *half = p;
 		uint32_t low = half[0], high;
