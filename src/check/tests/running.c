@@ -698,7 +698,7 @@ run_thread(void *arg)
 			destroy(r->hats[i]);
 }
 
-static uint64_t run_ops = 400;
+static uint64_t run_ops = 250;
 TUNABLE_NUMBER(run_ops, "run_ops", "operations of each thread of the check force-steal");
 
 /** Every third request for a table's frame fails (unless the command line says otherwise), and nothing gets lost. */
